@@ -1,0 +1,88 @@
+// Package engine brings an enclave to what a plan says: it observes once, compares, and carries out the difference.
+// It knows neither Docker nor Kubernetes, neither Starlark nor Terraform.
+package engine
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// ErrNoRun tells that an enclave has no run of that name.
+var ErrNoRun = errors.New("no such run")
+
+// Engine carries plans out on one backend. It is safe for concurrent use.
+type Engine struct {
+	backend enclave.Backend
+	logger  *slog.Logger
+	events  func(Event)
+}
+
+// Options of an engine; all may be left out.
+type Options struct {
+	Logger *slog.Logger
+	// Events receives progress; it must not block.
+	Events func(Event)
+}
+
+// New makes an engine on a backend.
+func New(backend enclave.Backend, options Options) *Engine {
+	engine := &Engine{backend: backend, logger: options.Logger, events: options.Events}
+	if engine.logger == nil {
+		engine.logger = slog.New(slog.DiscardHandler)
+	}
+	if engine.events == nil {
+		engine.events = func(Event) {}
+	}
+	return engine
+}
+
+// Request asks to bring a run to a plan.
+type Request struct {
+	Enclave string
+	// Run is the run's name in the enclave, for example "shop" or "fork/staging".
+	Run   string
+	Owner string
+	Plan  *plan.Plan
+	// Parallelism bounds how many services of one batch start at the same time; 0 means 4.
+	Parallelism int
+	Images      enclave.ImagePolicy
+}
+
+// Result is a run as it is after an apply or an observation.
+type Result struct {
+	Run string
+	// Services of the run by name, tasks left out. A service that the record knows and that is gone has State "missing".
+	Services map[string]Service
+	// Artifacts maps the names of the run's artifacts to their digests.
+	Artifacts map[string]string
+	// Output with runtime values resolved.
+	Output any
+	// Messages are what print instructions said, in order.
+	Messages []string
+	// Warnings from images and instructions.
+	Warnings []string
+	// Operations counts what was done to services, by "keep", "create", "replace", "remove", "start", "stop".
+	Operations map[string]int
+}
+
+// Service is a service of a run.
+type Service struct {
+	enclave.Service
+	// Status in words: "running", "exited (1)", "missing", ...
+	Status string
+}
+
+// Event is one step of progress.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Enclave string    `json:"enclave"`
+	Run     string    `json:"run"`
+	Step    string    `json:"step"`   // what happens, for example "start", "wait", "exec", "pull"
+	Object  string    `json:"object"` // service, artifact or image
+	Status  string    `json:"status"` // "started", "done" or "failed"
+	Message string    `json:"message,omitempty"`
+}
