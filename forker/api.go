@@ -10,6 +10,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/forker/descriptor"
 )
 
 // ErrNotFound tells that a fork is not there, as opposed to "could not ask".
@@ -52,6 +54,10 @@ type Options struct {
 	Logger    *slog.Logger
 	// Events receives progress; it must not block.
 	Events func(Event)
+	// Parallelism bounds how many calls run at the same time in each account; 0 means 8.
+	Parallelism int
+	// Catalog limits the services to work with, for tests; nil means every registered one.
+	Catalog *descriptor.Catalog
 }
 
 // Event is one step of progress.
@@ -100,15 +106,15 @@ type Resource struct {
 }
 
 // Strategy says what a fork does with a resource.
-type Strategy string
+type Strategy = descriptor.Strategy
 
 // The strategies.
 const (
-	Clone      Strategy = "clone"      // a new resource in the sandbox account
-	Substitute Strategy = "substitute" // a stand-in, or the service's own container, in the enclave
-	Share      Strategy = "share"      // production's own, read
-	Stub       Strategy = "stub"       // the same shape with a fake value
-	Skip       Strategy = "skip"       // nothing, with a reason
+	Clone      = descriptor.Clone      // a new resource in the sandbox account
+	Substitute = descriptor.Substitute // a stand-in, or the service's own container, in the enclave
+	Share      = descriptor.Share      // production's own, read
+	Stub       = descriptor.Stub       // the same shape with a fake value
+	Skip       = descriptor.Skip       // nothing, with a reason
 )
 
 // Rule chooses a strategy for the resources that it matches; the first match wins.
@@ -157,7 +163,8 @@ type Plan struct {
 	Resources map[string]Planned
 	// Warnings, for example a rule that matches nothing or that earlier rules cover.
 	Warnings []string
-	rules    map[string]*Rule
+	// rules are those that chose; resources without one have the defaults.
+	rules map[string]*Rule
 }
 
 // Planned is what a fork will make of one resource.
@@ -217,50 +224,13 @@ type Runner interface {
 }
 
 // Container is a stand-in or one of production's own services as a container.
-type Container struct {
-	// Key of the resource that it stands for.
-	Key string
-	// Name is an RFC 1035 label, and the host name inside the enclave.
-	Name  string
-	Image string
-	// Entrypoint and Command replace the image's when they are not empty.
-	Entrypoint []string
-	Command    []string
-	Env        map[string]string
-	// VolatileEnv changes with every apply (credentials) and is no reason to replace the container.
-	VolatileEnv map[string]string
-	Ports       []ContainerPort
-	// Aliases are further host names that it answers to inside the enclave, production's included.
-	Aliases []string
-	// Files maps a mount path to the files there (relative path -> content).
-	Files map[string]map[string]string
-	// Volumes maps a mount path to the key of a directory that outlives the container.
-	Volumes map[string]string
-	User    string // "uid" or "uid:gid", empty for the image's
-	// CPU is in millicores and Memory in megabytes; zero means no limit.
-	CPU, Memory int64
-	// Ready is a command that succeeds once the container is ready; empty: its ports are open.
-	Ready        []string
-	ReadyTimeout time.Duration
-	// Steps are commands that run once after it is ready, again only if they or the container change.
-	Steps []ContainerStep
-}
+type Container = descriptor.Container
 
 // ContainerPort is one port of a container.
-type ContainerPort struct {
-	ID          string // RFC 1035 label of at most 15 characters
-	Number      int
-	Transport   string // TCP or UDP
-	Application string // for example "http" or "postgresql"
-	// NoWait leaves the port out of the readiness check.
-	NoWait bool
-}
+type ContainerPort = descriptor.ContainerPort
 
 // ContainerStep is one command inside a container.
-type ContainerStep struct {
-	Command     []string
-	Description string
-}
+type ContainerStep = descriptor.ContainerStep
 
 // ContainerState is a container as it is.
 type ContainerState struct {
