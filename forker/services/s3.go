@@ -402,6 +402,14 @@ func createBucket(ctx context.Context, client s3Writer, target descriptor.Target
 	if err != nil {
 		return descriptor.Made{}, fmt.Errorf("create bucket %s: %w", target.Name, err)
 	}
+	// Emulators ignore tags in the call that creates.
+	_, err = client.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{
+		Bucket: aws.String(target.Name), ExpectedBucketOwner: aws.String(target.AccountID),
+		Tagging: &types.Tagging{TagSet: bucketTagSet(target.Tags)},
+	})
+	if err != nil {
+		return descriptor.Made{}, fmt.Errorf("tag bucket %s: %w", target.Name, err)
+	}
 	return madeBucket(target), nil
 }
 

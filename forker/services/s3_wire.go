@@ -23,12 +23,6 @@ func wireBucket(ctx context.Context, client s3Writer, target descriptor.Target) 
 		what string
 		do   func() error
 	}{
-		{"tag", func() error {
-			_, err := client.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{
-				Bucket: name, ExpectedBucketOwner: owner, Tagging: &types.Tagging{TagSet: bucketTagSet(target.Tags)},
-			})
-			return err
-		}},
 		{"close public access to", func() error {
 			_, err := client.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
 				Bucket: name, ExpectedBucketOwner: owner, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
