@@ -1,0 +1,1 @@
+"""The company's production account, one module per part of it."""
