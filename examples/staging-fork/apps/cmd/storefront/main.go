@@ -52,8 +52,11 @@ func run(ctx context.Context, logger *slog.Logger, environment *settings.Reader,
 	}
 	shop.queue = sqs.NewFromConfig(aws)
 	shop.items = dynamodb.NewFromConfig(aws)
-	// Path style: an emulator's host name has no sub-domain for each bucket.
-	shop.objects = s3.NewFromConfig(aws, func(o *s3.Options) { o.UsePathStyle = true })
+	shop.objects = s3.NewFromConfig(aws, func(o *s3.Options) {
+		// An emulator's host name has no sub-domain for each bucket.
+		o.UsePathStyle = true
+		o.DisableLogOutputChecksumValidationSkipped = true
+	})
 
 	logger.Info("starting", "database_host", databaseHost, "table", shop.table, "bucket", shop.receiptsBucket,
 		"payments", shop.payments)

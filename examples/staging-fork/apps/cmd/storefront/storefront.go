@@ -47,7 +47,7 @@ type shown struct {
 	ID       string            `json:"id"`
 	Database databaseRow       `json:"postgresql"`
 	Worker   map[string]string `json:"dynamodb"` // null until the worker has handled the order
-	Receipt  shownReceipt      `json:"s3"`
+	Receipt  *shownReceipt     `json:"s3"`       // null where there is none, as for orders that a test brought along
 }
 
 type databaseRow struct {
@@ -142,13 +142,18 @@ func (s *storefront) workerResult(ctx context.Context, id string) (map[string]st
 	return result, nil
 }
 
-func (s *storefront) receipt(ctx context.Context, id string) (shownReceipt, error) {
+// receipt reads the order's receipt, or nil where there is none.
+func (s *storefront) receipt(ctx context.Context, id string) (*shownReceipt, error) {
 	key := order.Receipt{ID: id}.Key()
 	var receipt order.Receipt
-	if err := s.readObject(ctx, s.receiptsBucket, key, &receipt); err != nil {
-		return shownReceipt{}, err
+	err := s.readObject(ctx, s.receiptsBucket, key, &receipt)
+	if missing := new(serve.StatusError); errors.As(err, &missing) {
+		return nil, nil
 	}
-	return shownReceipt{Key: key, Genuine: receipt.Genuine(s.signingKey)}, nil
+	if err != nil {
+		return nil, err
+	}
+	return &shownReceipt{Key: key, Genuine: receipt.Genuine(s.signingKey)}, nil
 }
 
 // showPrice reads the price list that all environments share.
