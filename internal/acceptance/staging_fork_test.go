@@ -1,0 +1,168 @@
+package acceptance
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestAccStagingFork walks the main job: plan, apply, a request through the fork, an empty plan, drift, destroy.
+func TestAccStagingFork(t *testing.T) {
+	eachCLI(t, func(t *testing.T, cli string) {
+		w := newWorld(t, cli)
+		before := docker(t)
+		production := w.dump(productionAccount, "before")
+		count := strings.TrimSpace(run(t, w.root, nil, "tools/aws", "count", w.state))
+
+		w.terraform("apply", "-auto-approve", "-no-color")
+		w.order()
+		if changes := w.plan(); len(changes) > 0 {
+			t.Errorf("a second plan must be empty: %v", changes)
+		}
+		w.terraform("apply", "-auto-approve", "-no-color", "-detailed-exitcode")
+		w.restartHeals()
+
+		// Production moves on; the fork follows, and touches nothing else. What production is now is what it must still be
+		// at the end.
+		ids := containerIDs(t)
+		run(t, w.root, nil, w.python, "examples/staging-fork/seed.py", "--endpoint-url", w.endpoint, "--drift")
+		production = w.dump(productionAccount, "drifted")
+		if diff := cmp.Diff(map[string][]string{"sundog_fork.staging": {"update"}}, w.plan()); diff != "" {
+			t.Errorf("after drift: %s", diff)
+		}
+		w.terraform("apply", "-auto-approve", "-no-color", "test.tfplan")
+		if changes := w.plan(); len(changes) > 0 {
+			t.Errorf("a plan after the drift was followed must be empty: %v", changes)
+		}
+		if diff := cmp.Diff(ids, containerIDs(t)); diff != "" {
+			t.Errorf("drift of a queue and a bucket must touch no container: %s", diff)
+		}
+
+		w.terraform("destroy", "-auto-approve", "-no-color")
+		w.nothingLeft(before)
+		run(t, w.root, nil, w.python, "tools/account_dump.py", "compare", production, w.dump(productionAccount, "after"))
+		t.Log(run(t, w.root, nil, "tools/aws", "summary", w.state, productionAccount, count))
+	})
+}
+
+// order sends one request all the way through the fork: HTTP, PostgreSQL, SQS, worker, DynamoDB, S3, answer.
+func (w *world) order() {
+	w.t.Helper()
+	address := w.output("storefront_url")
+	response, err := http.Post(address+"/orders", "application/json", bytes.NewReader([]byte(`{"item":"tent","quantity":2,"email":"a@example.com"}`)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var order struct{ ID any }
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil || response.StatusCode/100 != 2 || json.Unmarshal(body, &order) != nil {
+		w.t.Fatalf("POST /orders: %d %s %v", response.StatusCode, body, err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		answer := get(w.t, fmt.Sprintf("%s/orders/%v", address, order.ID))
+		if strings.Contains(answer, "processed") && strings.Contains(answer, "receipt") {
+			w.t.Logf("answer: %s", answer)
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the order was not processed: %s", answer)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func get(t *testing.T, address string) string {
+	t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// restartHeals stops one container behind Sundog's back: the next plan names it, the next apply starts it.
+func (w *world) restartHeals() {
+	w.t.Helper()
+	run(w.t, ".", nil, "docker", "stop", "-t", "1", "sundog-staging-recommender")
+	text := w.terraform("plan", "-no-color")
+	if !strings.Contains(text, `"exited (`) && !strings.Contains(text, `"stopped"`) {
+		w.t.Errorf("the plan must name the dead service's status:\n%s", text)
+	}
+	w.terraform("apply", "-auto-approve", "-no-color")
+	if changes := w.plan(); len(changes) > 0 {
+		w.t.Errorf("a healed enclave must need nothing: %v", changes)
+	}
+}
+
+func containerIDs(t *testing.T) string {
+	t.Helper()
+	return run(t, ".", nil, "docker", "ps", "-a", "--format", "{{.Names}} {{.ID}}", "--filter", "label=sundog.dev/managed-by=sundog")
+}
+
+func (w *world) nothingLeft(before []string) {
+	w.t.Helper()
+	if diff := cmp.Diff(before, docker(w.t)); diff != "" {
+		w.t.Errorf("objects are left on the engine: %s", diff)
+	}
+	output, err := try(w.t.Context(), w.root, nil, w.python, "tools/account_dump.py", "count", "--endpoint", w.endpoint,
+		"--account", sandboxAccount, "--regions", "eu-west-1,eu-central-1", "--baseline", w.baseline, "--expect-zero")
+	if err != nil {
+		w.t.Errorf("resources are left in the sandbox account: %v\n%s", err, output)
+	}
+}
+
+// TestAccStagingForkKilled kills the CLI and the provider at seeded random moments of the first apply. Applying again
+// must end with the same containers and the same resources as an undisturbed apply.
+func TestAccStagingForkKilled(t *testing.T) {
+	const seed = 20261123
+	const moments = 20
+	oneCLI(t, func(t *testing.T, cli string) {
+		w := newWorld(t, cli)
+		before := docker(t)
+		started := time.Now()
+		w.terraform("apply", "-auto-approve", "-no-color")
+		took := time.Since(started)
+		wantDocker, wantCloud := docker(t), arns(t, w.dump(sandboxAccount, "undisturbed"))
+		w.terraform("destroy", "-auto-approve", "-no-color")
+		w.nothingLeft(before)
+
+		random := rand.New(rand.NewPCG(seed, seed))
+		running := 0
+		for index := range moments {
+			after := time.Duration(random.Int64N(int64(took)))
+			if w.killed(after, "apply", "-auto-approve", "-no-color") {
+				running++
+			}
+			objects := len(docker(t)) - len(before)
+			w.terraform("apply", "-auto-approve", "-no-color")
+			if diff := cmp.Diff(wantDocker, docker(t)); diff != "" {
+				t.Errorf("kill %d after %s: other objects on the engine than undisturbed: %s", index, after, diff)
+			}
+			if diff := cmp.Diff(wantCloud, arns(t, w.dump(sandboxAccount, fmt.Sprint("killed-", index)))); diff != "" {
+				t.Errorf("kill %d after %s: other resources in the sandbox account than undisturbed: %s", index, after, diff)
+			}
+			w.terraform("destroy", "-auto-approve", "-no-color")
+			w.nothingLeft(before)
+			t.Logf("kill %d after %s with %d objects made: converged", index, after.Round(time.Millisecond), objects)
+			if t.Failed() {
+				return
+			}
+		}
+		t.Logf("%d of %d kills hit a running apply, which took %s undisturbed", running, moments, took.Round(time.Millisecond))
+	})
+}
