@@ -1,0 +1,125 @@
+// Package docker runs enclaves on a Docker Engine (API 1.41, Docker 20.10, and later).
+//
+// An enclave is a bridge network with a fixed subnet and a "store", a container that is never started and whose file
+// system holds what Sundog has to remember. Everything else is found by label. The package keeps nothing between calls
+// and never decides what an enclave should hold: that is the engine's part.
+package docker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moby/moby/client"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// backendName is the name of this kind of backend in ids and configurations.
+const backendName = "docker"
+
+// Options of a backend; all may be left out.
+type Options struct {
+	// Host is the engine's address, for example unix:///var/run/docker.sock. Empty means: DOCKER_HOST, then the context
+	// that the Docker CLI uses (DOCKER_CONTEXT or its configuration), then the platform's socket.
+	Host string
+	// Logger receives what is worth knowing but stops nothing; nil discards it.
+	Logger *slog.Logger
+}
+
+// Backend is an enclave.Backend on one Docker Engine. It is safe for concurrent use.
+type Backend struct {
+	logger  *slog.Logger
+	connect func() (*connection, error)
+	// records serialises writers of one record within this process; across processes the engine's lock does.
+	records keyedMutex
+	// withoutInit is set once the engine has told that it has no init binary.
+	withoutInit atomic.Bool
+}
+
+var _ enclave.Backend = (*Backend)(nil)
+
+// connection is the shared client and what is known about where it leads to.
+type connection struct {
+	*client.Client
+	endpoint endpoint
+	// platform is asked once: it does not change while an engine runs.
+	platform func(ctx context.Context) (platform, error)
+}
+
+// New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
+func New(options Options) *Backend {
+	backend := &Backend{logger: options.Logger}
+	if backend.logger == nil {
+		backend.logger = slog.New(slog.DiscardHandler)
+	}
+	backend.connect = sync.OnceValues(func() (*connection, error) {
+		endpoint, err := chooseEndpoint(options.Host)
+		if err != nil {
+			return nil, &enclave.UnreachableError{Endpoint: endpoint.Host, Chosen: endpoint.Chosen, Err: err}
+		}
+		api, err := endpoint.client()
+		if err != nil {
+			return nil, &enclave.UnreachableError{Endpoint: endpoint.Host, Chosen: endpoint.Chosen, Err: err}
+		}
+		conn := &connection{Client: api, endpoint: endpoint}
+		conn.platform = rememberSuccess(conn.askPlatform)
+		return conn, nil
+	})
+	return backend
+}
+
+// Name implements enclave.Backend.
+func (b *Backend) Name() string { return backendName }
+
+// Close ends idle connections to the engine. The backend must not be used afterwards.
+func (b *Backend) Close() error {
+	conn, err := b.connect()
+	if err != nil {
+		// There was never a connection to close.
+		return nil //nolint:nilerr // A connection that could not be made needs no closing.
+	}
+	return conn.Close()
+}
+
+// platform is what an engine runs.
+type platform struct{ OS, Architecture string }
+
+func (c *connection) askPlatform(ctx context.Context) (platform, error) {
+	version, err := c.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return platform{}, fmt.Errorf("ask the engine for its platform: %w", c.translate(err))
+	}
+	return platform{OS: version.Os, Architecture: version.Arch}, nil
+}
+
+// rememberSuccess calls ask until it succeeds once, and repeats that answer ever after.
+func rememberSuccess[T any](ask func(context.Context) (T, error)) func(context.Context) (T, error) {
+	var mutex sync.Mutex
+	var known bool
+	var answer T
+	return func(ctx context.Context) (T, error) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if known {
+			return answer, nil
+		}
+		value, err := ask(ctx)
+		if err == nil {
+			answer, known = value, true
+		}
+		return value, err
+	}
+}
+
+// keyedMutex is one mutex for each key; the zero value is ready.
+type keyedMutex struct{ mutexes sync.Map }
+
+func (m *keyedMutex) lock(key string) (unlock func()) {
+	value, _ := m.mutexes.LoadOrStore(key, new(sync.Mutex))
+	mutex, _ := value.(*sync.Mutex)
+	mutex.Lock()
+	return mutex.Unlock
+}

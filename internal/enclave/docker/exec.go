@@ -1,0 +1,128 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/client"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// The codes by which the engine tells that a command could not be run, as shells do.
+const (
+	codeNotExecutable = 126
+	codeNotFound      = 127
+)
+
+// runtimeFailure begins the text that the container runtime writes in place of a command's output.
+const runtimeFailure = "OCI runtime exec failed"
+
+// Exec implements enclave.Services. If the context ends first the command goes on in the container, as the engine has no
+// call to end it.
+func (b *Backend) Exec(ctx context.Context, name, service string, request enclave.ExecRequest) (*enclave.ExecResult, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	result, err := b.exec(ctx, conn, name, service, request)
+	if err != nil {
+		return nil, fmt.Errorf("run %s in service %q of enclave %q: %w", commandName(request.Command), service, name, err)
+	}
+	return result, nil
+}
+
+// commandName names a command in errors by its first word: the others may hold secrets.
+func commandName(command []string) string {
+	if len(command) == 0 {
+		return "an empty command"
+	}
+	return fmt.Sprintf("%q", command[0])
+}
+
+func (b *Backend) exec(ctx context.Context, conn *connection, name, service string, request enclave.ExecRequest) (*enclave.ExecResult, error) {
+	if len(request.Command) == 0 {
+		return nil, errors.New("the command has no words")
+	}
+	options := client.ExecCreateOptions{Cmd: request.Command, AttachStdout: true, AttachStderr: true, AttachStdin: request.Stdin != nil}
+	for _, key := range slices.Sorted(maps.Keys(request.Env)) {
+		options.Env = append(options.Env, key+"="+request.Env[key])
+	}
+	created, err := conn.ExecCreate(ctx, serviceName(name, service), options)
+	if err != nil {
+		return nil, b.explainExec(ctx, conn, name, service, err)
+	}
+	var text bytes.Buffer
+	// The first bytes are kept in any case: they tell whether the command was run at all.
+	head := &prefixWriter{limit: 1024}
+	output := io.MultiWriter(head, &text)
+	if request.Output != nil {
+		output = io.MultiWriter(head, request.Output)
+	}
+	if err := conn.attach(ctx, created.ID, request.Stdin, output); err != nil {
+		return nil, b.explainExec(ctx, conn, name, service, err)
+	}
+	inspected, err := conn.ExecInspect(ctx, created.ID, client.ExecInspectOptions{})
+	if err != nil {
+		return nil, b.explainExec(ctx, conn, name, service, err)
+	}
+	if code := inspected.ExitCode; (code == codeNotExecutable || code == codeNotFound) && strings.HasPrefix(head.String(), runtimeFailure) {
+		return nil, fmt.Errorf("the command could not be run (exit code %d): %s", code, strings.TrimSpace(head.String()))
+	}
+	return &enclave.ExecResult{Code: inspected.ExitCode, Output: text.String()}, nil
+}
+
+// attach runs a prepared command to its end.
+func (c *connection) attach(ctx context.Context, id string, stdin io.Reader, output io.Writer) error {
+	attached, err := c.ExecAttach(ctx, id, client.ExecAttachOptions{})
+	if err != nil {
+		return err
+	}
+	defer attached.Close()
+	// Reading from the connection knows nothing of the context.
+	stop := context.AfterFunc(ctx, attached.Close)
+	defer stop()
+	if stdin != nil {
+		go func() {
+			// The command may end without having read everything: then writing fails, and that is none of our business.
+			_, _ = io.Copy(attached.Conn, stdin)
+			_ = attached.CloseWrite()
+		}()
+	}
+	_, err = stdcopy.StdCopy(output, output, attached.Reader)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// explainExec says why a command could not be run: most often the service does not run.
+func (b *Backend) explainExec(ctx context.Context, conn *connection, name, service string, err error) error {
+	if errdefs.IsConflict(err) || strings.Contains(err.Error(), "is not running") {
+		if found, inspectErr := b.Service(ctx, name, service); inspectErr == nil && found.State != enclave.StateRunning {
+			return fmt.Errorf("the service is not running: %s", describeState(found))
+		}
+	}
+	return conn.translate(err)
+}
+
+// prefixWriter keeps the beginning of what is written.
+type prefixWriter struct {
+	bytes.Buffer
+	limit int
+}
+
+func (w *prefixWriter) Write(data []byte) (int, error) {
+	if room := w.limit - w.Len(); room > 0 {
+		w.Buffer.Write(data[:min(room, len(data))])
+	}
+	return len(data), nil
+}

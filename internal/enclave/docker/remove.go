@@ -1,0 +1,204 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// removals bounds how many containers or volumes are removed at the same time.
+const removals = 8
+
+// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave; so a
+// removal that was cut off is simply repeated.
+func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
+	conn, err := b.connect()
+	if err != nil {
+		return err
+	}
+	failure := errors.Join(
+		conn.removeContainers(ctx, name, false),
+		conn.removeVolumes(ctx, ofEnclave(name)),
+		conn.removeNetworks(ctx, name),
+		b.removeBuiltImages(ctx, conn, name),
+	)
+	if failure == nil {
+		failure = conn.removeContainers(ctx, name, true)
+	}
+	if failure == nil {
+		failure = conn.removeEmptyImage(ctx)
+	}
+	if failure == nil {
+		return nil
+	}
+	if remaining := conn.remaining(ctx, name); remaining != "" {
+		return fmt.Errorf("remove enclave %q: %w (what remains: %s)", name, failure, remaining)
+	}
+	return fmt.Errorf("remove enclave %q: %w", name, failure)
+}
+
+// removeContainers removes the enclave's containers, or the store when everything else is gone.
+func (c *connection) removeContainers(ctx context.Context, name string, store bool) error {
+	containers, err := c.containersOf(ctx, ofEnclave(name))
+	if err != nil {
+		return err
+	}
+	return removeAll(containers, func(item container.Summary) error {
+		if (item.Labels[enclave.LabelRole] == roleStore) != store {
+			return nil
+		}
+		if err := c.removeContainer(ctx, item.ID); err != nil {
+			return fmt.Errorf("remove container %s: %w", containerName(item), err)
+		}
+		return nil
+	})
+}
+
+// removeVolumes removes all volumes that carry the labels.
+func (c *connection) removeVolumes(ctx context.Context, labels ...string) error {
+	volumes, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(labels...)})
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", c.translate(err))
+	}
+	names := make([]string, len(volumes.Items))
+	for i, volume := range volumes.Items {
+		names[i] = volume.Name
+	}
+	return removeAll(names, func(name string) error {
+		return c.removeVolume(ctx, name)
+	})
+}
+
+func (c *connection) removeVolume(ctx context.Context, name string) error {
+	_, err := c.VolumeRemove(ctx, name, client.VolumeRemoveOptions{})
+	if err = ignoreMissing(err); err != nil {
+		return fmt.Errorf("remove volume %s: %w", name, c.translate(err))
+	}
+	return nil
+}
+
+func (c *connection) removeNetworks(ctx context.Context, name string) error {
+	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))})
+	if err != nil {
+		return fmt.Errorf("list networks: %w", c.translate(err))
+	}
+	var failures []error
+	for _, item := range networks.Items {
+		err := c.removeNetwork(ctx, item.ID)
+		if err != nil && strings.Contains(err.Error(), "active endpoints") {
+			err = fmt.Errorf("%w: containers that Sundog did not make are connected to it (%s); disconnect them with `docker network disconnect`", err, c.foreigners(ctx, item.ID))
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("remove network %s: %w", item.Name, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// foreigners names the containers that are connected to a network.
+func (c *connection) foreigners(ctx context.Context, network string) string {
+	inspected, err := c.NetworkInspect(ctx, network, client.NetworkInspectOptions{})
+	if err != nil {
+		return "unknown: " + c.translate(err).Error()
+	}
+	names := []string{}
+	for _, endpoint := range inspected.Network.Containers {
+		names = append(names, endpoint.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// remaining names what still carries the enclave's label, for an error.
+func (c *connection) remaining(ctx context.Context, name string) string {
+	var parts []string
+	if containers, err := c.containersOf(ctx, ofEnclave(name)); err == nil {
+		for _, item := range containers {
+			parts = append(parts, "container "+containerName(item))
+		}
+	}
+	if volumes, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(name))}); err == nil {
+		for _, item := range volumes.Items {
+			parts = append(parts, "volume "+item.Name)
+		}
+	}
+	if networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))}); err == nil {
+		for _, item := range networks.Items {
+			parts = append(parts, "network "+item.Name)
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+// removeBuiltImages removes the images that were built for an enclave, unless a container of another one uses them.
+func (b *Backend) removeBuiltImages(ctx context.Context, conn *connection, name string) error {
+	files, err := conn.readStore(ctx, name, folderImages)
+	if errors.Is(err, enclave.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, image := range files {
+		if len(image) == 0 {
+			continue
+		}
+		if err := conn.removeImage(ctx, string(image)); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// removeImage removes an image that Sundog has built; one that a container uses stays, as does one of somebody else.
+func (c *connection) removeImage(ctx context.Context, name string) error {
+	inspected, err := c.ImageInspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove image %s: %w", name, c.translate(err))
+	}
+	if inspected.Config == nil || inspected.Config.Labels[enclave.LabelRole] != roleImage {
+		return nil
+	}
+	_, err = c.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
+	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("remove image %s: %w", name, c.translate(err))
+}
+
+// removeAll removes items in parallel, all of them whatever happens to one, and joins the errors.
+func removeAll[T any](items []T, remove func(T) error) error {
+	failures := make([]error, len(items))
+	var group errgroup.Group
+	group.SetLimit(removals)
+	for i, item := range items {
+		group.Go(func() error {
+			failures[i] = remove(item)
+			return nil
+		})
+	}
+	_ = group.Wait() // The functions keep their errors themselves.
+	return errors.Join(failures...)
+}
+
+// containerName is a container's name without the engine's leading slash.
+func containerName(item container.Summary) string {
+	if len(item.Names) == 0 {
+		return item.ID
+	}
+	return strings.TrimPrefix(item.Names[0], "/")
+}

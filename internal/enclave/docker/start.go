@@ -1,0 +1,224 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// stopSeconds is how long a process may take to end when it is asked to.
+const stopSeconds = 10
+
+// startAttempts bounds how many host ports are tried for a service.
+const startAttempts = 20
+
+// StartService implements enclave.Services. Whether a host port is free only the engine can tell, and it does so when
+// the container is started: then the container is made again with the next candidate.
+func (b *Backend) StartService(ctx context.Context, name, service string) (*enclave.Service, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	started, err := b.startService(ctx, conn, name, service)
+	if err != nil {
+		return nil, fmt.Errorf("start service %q in enclave %q: %w", service, name, err)
+	}
+	return started, nil
+}
+
+func (b *Backend) startService(ctx context.Context, conn *connection, name, service string) (*enclave.Service, error) {
+	taken := map[hostPort]bool{}
+	for range startAttempts {
+		inspected, err := conn.inspectService(ctx, name, service)
+		if err != nil {
+			return nil, err
+		}
+		ranBefore := !parseTime(inspected.State.StartedAt).IsZero()
+		if ranBefore {
+			if err := conn.writeStore(ctx, name, storeFile{path: stoppedFile(service)}); err != nil {
+				return nil, err
+			}
+		}
+		_, err = conn.ContainerStart(ctx, inspected.ID, client.ContainerStartOptions{})
+		if err == nil {
+			return b.Service(ctx, name, service)
+		}
+		if err := b.mendStart(ctx, conn, name, inspected, ranBefore, taken, err); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%d host ports in a row were taken by others", startAttempts)
+}
+
+// mendStart makes the container anew if the engine's reason for not starting it can be mended so; else it gives that
+// reason back.
+func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, inspected container.InspectResponse, ranBefore bool, taken map[hostPort]bool, reason error) error {
+	translated := conn.translate(reason)
+	if missesInit(reason) && inspected.HostConfig.Init != nil && *inspected.HostConfig.Init {
+		b.logger.Warn("the engine has no docker-init: services run without an init process; install it (Debian: package tini or docker-init)", "error", reason)
+		b.withoutInit.Store(true)
+		inspected.HostConfig.Init = nil
+		return b.remake(ctx, conn, name, inspected)
+	}
+	number := takenPort(reason)
+	if number == 0 {
+		return translated
+	}
+	ports, err := portsOf(inspected.Config.Labels)
+	if err != nil {
+		return err
+	}
+	for id, port := range ports {
+		if port.HostPort != number {
+			continue
+		}
+		if port.Pinned {
+			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, belongs to another process or container; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, translated)
+		}
+		if ranBefore {
+			return fmt.Errorf("host port %d on %s, which the service had before it was stopped, has been taken by another process or container; stop that one, or let the service be replaced (%w)", number, loopback, translated)
+		}
+		return b.movePort(ctx, conn, name, inspected, ports, id, taken)
+	}
+	return translated
+}
+
+// movePort gives one port of a service that has never run the next host port.
+func (b *Backend) movePort(ctx context.Context, conn *connection, name string, inspected container.InspectResponse, ports map[string]publishedPort, id string, taken map[hostPort]bool) error {
+	service := inspected.Config.Labels[enclave.LabelService]
+	port := ports[id]
+	taken[hostPort{port.Transport, port.HostPort}] = true
+	containers, err := conn.containersOf(ctx, ofSundog())
+	if err != nil {
+		return err
+	}
+	used := reservationsBut(containers, name, service).ports
+	for key := range taken {
+		used[key] = true
+	}
+	for _, other := range ports {
+		used[hostPort{other.Transport, other.HostPort}] = true
+	}
+	if port.HostPort, err = chooseHostPort(name, service, port.Port, used); err != nil {
+		return err
+	}
+	ports[id] = port
+	label, err := json.Marshal(ports)
+	if err != nil {
+		return err
+	}
+	inspected.Config.Labels[labelPorts] = string(label)
+	if inspected.HostConfig.PortBindings, _, err = portBindings(ports); err != nil {
+		return err
+	}
+	return b.remake(ctx, conn, name, inspected)
+}
+
+// remake makes a container that has never run again, out of what the engine tells of it. Its volumes stay; files that
+// were put into its root file system are copied.
+func (b *Backend) remake(ctx context.Context, conn *connection, name string, inspected container.InspectResponse) error {
+	service := inspected.Config.Labels[enclave.LabelService]
+	known, err := serviceFromLabels(conn, inspected.ID, inspected.Config.Labels)
+	if err != nil {
+		return err
+	}
+	address, err := netip.ParseAddr(known.IPAddress)
+	if err != nil {
+		return fmt.Errorf("label %s: %w", labelAddress, err)
+	}
+	created, err := conn.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Name: pendingName(name, service), Config: inspected.Config, HostConfig: inspected.HostConfig,
+		NetworkingConfig: networkingOf(name, service, known.Aliases, address),
+	})
+	if err != nil {
+		return fmt.Errorf("make the container again: %w", conn.translate(err))
+	}
+	err = conn.copyMoved(ctx, inspected, created.ID)
+	if err == nil {
+		err = conn.removeContainer(ctx, inspected.ID)
+	}
+	if err == nil {
+		err = conn.rename(ctx, created.ID, serviceName(name, service))
+	}
+	if err != nil {
+		detached, cancel := detach(ctx)
+		defer cancel()
+		return errors.Join(fmt.Errorf("make the container again: %w", err), conn.removeContainer(detached, created.ID))
+	}
+	return nil
+}
+
+// copyMoved copies the files that stand in the root file system of one container to another.
+func (c *connection) copyMoved(ctx context.Context, from container.InspectResponse, to string) error {
+	text := from.Config.Labels[labelMoves]
+	if text == "" {
+		return nil
+	}
+	var paths []string
+	if err := json.Unmarshal([]byte(text), &paths); err != nil {
+		return fmt.Errorf("label %s: %w", labelMoves, err)
+	}
+	for _, file := range paths {
+		if err := c.copyBetween(ctx, from.ID, file, to, file); err != nil {
+			return fmt.Errorf("copy %s: %w", path.Clean(file), err)
+		}
+	}
+	return nil
+}
+
+// The engine's ways of saying that a host port is taken: by a container of its own, and by another process.
+var takenPortTexts = []*regexp.Regexp{
+	regexp.MustCompile(`Bind for \S*?:(\d+) failed: port is already allocated`),
+	regexp.MustCompile(`listen (?:tcp|udp)[46]? \S*?:(\d+): bind: address already in use`),
+	regexp.MustCompile(`failed to bind host port(?: for)? \S*?:(\d+)[^\d].*address already in use`),
+	regexp.MustCompile(`:(\d+)(?:/tcp|/udp)?\S*: (?:bind: )?(?:address already in use|port is already allocated)`),
+}
+
+// takenPort reads the host port out of the engine's error, or gives 0 if that is not what it is about.
+func takenPort(err error) int {
+	for _, pattern := range takenPortTexts {
+		if match := pattern.FindStringSubmatch(err.Error()); match != nil {
+			if number, err := strconv.Atoi(match[1]); err == nil {
+				return number
+			}
+		}
+	}
+	return 0
+}
+
+func missesInit(err error) bool {
+	return strings.Contains(err.Error(), `"docker-init": executable file not found`)
+}
+
+// StopService implements enclave.Services.
+func (b *Backend) StopService(ctx context.Context, name, service string) error {
+	conn, err := b.connect()
+	if err != nil {
+		return err
+	}
+	inspected, err := conn.inspectService(ctx, name, service)
+	if err != nil {
+		return fmt.Errorf("stop service: %w", err)
+	}
+	if _, err := conn.ContainerStop(ctx, inspected.ID, client.ContainerStopOptions{Timeout: new(stopSeconds)}); err != nil {
+		return fmt.Errorf("stop service %q in enclave %q: %w", service, name, conn.translate(err))
+	}
+	if parseTime(inspected.State.StartedAt).IsZero() {
+		// It never ran: the engine goes on calling it created.
+		return nil
+	}
+	return conn.writeStore(ctx, name, storeFile{stoppedFile(service), []byte(inspected.ID)})
+}
+
+func stoppedFile(service string) string { return folderState + "/" + stateStopped + "/" + service }

@@ -1,0 +1,164 @@
+package enclavetest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+var execBehaviours = []behaviour{
+	{name: "command runs with its own environment and input", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		run := func(request enclave.ExecRequest) *enclave.ExecResult {
+			f.Helper()
+			request.Command = append([]string{ServiceProgram}, request.Command...)
+			result, err := f.backend.Exec(f.ctx, name, "api", request)
+			f.must(err)
+			return result
+		}
+		equal(f, "output", run(enclave.ExecRequest{Command: []string{"echo", "a  b", "$HOME"}}).Output, "a  b $HOME\n")
+		equal(f, "code", run(enclave.ExecRequest{Command: []string{"exit", "42"}}).Code, 42)
+		equal(f, "code of 127", run(enclave.ExecRequest{Command: []string{"exit", "127"}}).Code, 127)
+		equal(f, "variable", run(enclave.ExecRequest{Command: []string{"env", "X"}, Env: map[string]string{"X": "y z"}}).Output, "y z")
+		if output := run(enclave.ExecRequest{Command: []string{"both"}}).Output; !strings.Contains(output, "to stdout\n") || !strings.Contains(output, "to stderr\n") {
+			f.Errorf("output is %q", output)
+		}
+		long := strings.Repeat("0123456789", 100_000)
+		equal(f, "size of input and output", len(run(enclave.ExecRequest{Command: []string{"stdin"}, Stdin: strings.NewReader(long)}).Output), len(long))
+		var output bytes.Buffer
+		result := run(enclave.ExecRequest{Command: []string{"echo", "streamed"}, Output: &output})
+		equal(f, "streamed output", output.String(), "streamed\n")
+		equal(f, "kept output", result.Output, "")
+	}},
+	{name: "command that cannot run is an error", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		_, err := f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{"/no/such", "s3cret"}})
+		f.mentions(err, `"api"`, "/no/such", "no such file")
+		if strings.Contains(err.Error(), "s3cret") {
+			f.Errorf("the error shows arguments: %v", err)
+		}
+		_, err = f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{"/seed/from-image"}})
+		f.mentions(err, "/seed/from-image", "permission denied")
+		_, err = f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{})
+		f.mentions(err, `"api"`, "command")
+	}},
+	{name: "command in a service that does not run says why", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.create(name, "made", nil)
+		f.start(name, "ended", command("exit", "9"))
+		f.awaitState(name, "ended", enclave.StateExited)
+		f.start(name, "stopped", nil)
+		f.must(f.backend.StopService(f.ctx, name, "stopped"))
+		for service, want := range map[string]string{"made": "created", "ended": "code 9", "stopped": "stopped"} {
+			_, err := f.backend.Exec(f.ctx, name, service, enclave.ExecRequest{Command: []string{ServiceProgram, "echo"}})
+			f.mentions(err, service, "not running", want)
+			_, err = f.backend.Dial(f.ctx, name, service, "tcp", 80)
+			f.mentions(err, service, "not running", want)
+		}
+	}},
+	{name: "command ends with its context", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		ctx, cancel := context.WithTimeout(f.ctx, 300*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		_, err := f.backend.Exec(ctx, name, "api", enclave.ExecRequest{Command: []string{ServiceProgram, "sleep", "30s"}})
+		f.is(err, context.DeadlineExceeded)
+		if time.Since(begun) > 10*time.Second {
+			f.Errorf("it took %s", time.Since(begun))
+		}
+	}},
+}
+
+// awaitPort waits until a service accepts on a port.
+func (f *fixture) awaitPort(name, service string, port int) {
+	f.Helper()
+	f.eventually(service+" to listen", func() (bool, string) {
+		conn, err := f.backend.Dial(f.ctx, name, service, "tcp", port)
+		if err != nil {
+			return false, err.Error()
+		}
+		f.must(conn.Close())
+		return true, ""
+	})
+}
+
+// echo sends a line and gives what comes back.
+func (f *fixture) echo(conn net.Conn, line string) string {
+	f.Helper()
+	defer conn.Close() //nolint:errcheck // It has served.
+	f.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
+	_, err := io.WriteString(conn, line)
+	f.must(err)
+	answer := make([]byte, len(line))
+	_, err = io.ReadFull(conn, answer)
+	f.must(err)
+	return string(answer)
+}
+
+// logs reads a service's logs to their end.
+func (f *fixture) logs(name, service string, options enclave.LogOptions) string {
+	f.Helper()
+	stream, err := f.backend.Logs(f.ctx, name, service, options)
+	f.must(err)
+	content, err := io.ReadAll(stream)
+	f.must(err)
+	f.must(stream.Close())
+	return string(content)
+}
+
+var networkBehaviours = []behaviour{
+	{name: "port is open only when the service itself listens", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		started := f.start(name, "api", both(listen(0, 9090), func(request *enclave.ServiceRequest) {
+			request.Spec.Ports["closed"] = plan.Port{Number: 9999, Transport: "TCP"}
+			request.Spec.Ports["udp"] = plan.Port{Number: 7777, Transport: "UDP"}
+			request.Spec.Cmd = append(request.Spec.Cmd, "-udp", "7777")
+		}))
+		f.awaitPort(name, "api", 9090)
+		conn, err := f.backend.Dial(f.ctx, name, "api", "TCP", 9090)
+		f.must(err)
+		equal(f, "answer", f.echo(conn, "hello"), "hello")
+		_, err = f.backend.Dial(f.ctx, name, "api", "tcp", 9999)
+		f.mentions(err, `"api"`, "9999", "refused")
+		conn, err = f.backend.Dial(f.ctx, name, "api", "udp", 7777)
+		f.must(err)
+		equal(f, "answer to a datagram", f.echo(conn, "ping"), "ping")
+		_, err = f.backend.Dial(f.ctx, name, "api", "sctp", 7777)
+		f.mentions(err, "sctp")
+		// What is said to be published is.
+		conn, err = net.Dial("tcp", net.JoinHostPort(started.Ports["tcp"].Host, strconv.Itoa(started.Ports["tcp"].HostPort)))
+		f.must(err)
+		equal(f, "answer on the published port", f.echo(conn, "hello"), "hello")
+	}},
+	{name: "services reach each other by name and alias, not those of other enclaves", process: true, test: func(f *fixture) {
+		name, other := f.enclave(), f.enclave()
+		f.start(name, "api", both(listen(8080, 0), func(request *enclave.ServiceRequest) {
+			request.Spec.Aliases = []string{"db.prod.example.com", "legacy"}
+		}))
+		f.start(name, "client", nil)
+		f.start(other, "stranger", nil)
+		f.awaitPort(name, "api", 8080)
+		for _, host := range []string{"api", "db.prod.example.com", "legacy"} {
+			equal(f, "answer of "+host, f.exec(name, "client", "get", "http://"+host+":8080/"), "api")
+		}
+		result, err := f.backend.Exec(f.ctx, other, "stranger", enclave.ExecRequest{Command: []string{ServiceProgram, "resolve", "api"}})
+		f.must(err)
+		if result.Code == 0 {
+			f.Errorf("the other enclave resolves the name: %s", result.Output)
+		}
+		// After a replacement the name leads to the new container.
+		f.start(name, "api", listen(8080, 0))
+		f.awaitPort(name, "api", 8080)
+		equal(f, "answer after replacement", f.exec(name, "client", "get", "http://api:8080/"), "api")
+	}},
+}

@@ -1,0 +1,257 @@
+// Package enclavetest holds the one suite of tests that every backend must pass, and the images that tests run.
+package enclavetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// Owner owns everything that the suite makes.
+const Owner = "enclavetest"
+
+// run is the run that the suite's services belong to.
+const run = "suite"
+
+// behaviour is one thing that a backend must do.
+type behaviour struct {
+	name string
+	// process tells that a real process has to run for it.
+	process bool
+	test    func(*fixture)
+}
+
+// Run checks a backend. A backend may leave out behaviours that need a real process by naming them; that list must
+// be exact, so it cannot outlive its reason.
+func Run(t *testing.T, backend enclave.Backend, images Images, without ...string) {
+	t.Helper()
+	all := slices.Concat(enclaveBehaviours, recordBehaviours, artifactBehaviours, lockBehaviours, imageBehaviours, serviceBehaviours, processBehaviours, fileBehaviours, execBehaviours, networkBehaviours)
+	known := map[string]behaviour{}
+	for _, item := range all {
+		if _, twice := known[item.name]; twice {
+			t.Fatalf("two behaviours are called %q", item.name)
+		}
+		known[item.name] = item
+	}
+	for _, name := range without {
+		if item, found := known[name]; !found || !item.process {
+			t.Fatalf("behaviour %q cannot be left out: there is none of that name, or it needs no process", name)
+		}
+	}
+	for _, item := range all {
+		if slices.Contains(without, item.name) {
+			continue
+		}
+		t.Run(item.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			item.test(&fixture{T: t, ctx: ctx, backend: backend, images: images})
+		})
+	}
+}
+
+// ProcessBehaviours names the behaviours that need a real process.
+func ProcessBehaviours() []string {
+	var names []string
+	for _, item := range slices.Concat(processBehaviours, fileBehaviours, execBehaviours, networkBehaviours) {
+		if item.process {
+			names = append(names, item.name)
+		}
+	}
+	return names
+}
+
+// fixture is what one behaviour's test works with.
+type fixture struct {
+	*testing.T
+	ctx     context.Context
+	backend enclave.Backend
+	images  Images
+}
+
+// uniqueName gives an enclave's name that nobody else has.
+func uniqueName(f *fixture) string {
+	var random [5]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		f.Fatal(err)
+	}
+	return "t" + hex.EncodeToString(random[:])
+}
+
+// reserve gives a name for an enclave and removes what bears it when the test ends.
+func (f *fixture) reserve() string {
+	f.Helper()
+	name := uniqueName(f)
+	f.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := f.backend.RemoveEnclave(ctx, name); err != nil {
+			f.Errorf("remove enclave %s: %v", name, err)
+		}
+	})
+	return name
+}
+
+// enclave makes an enclave for one test.
+func (f *fixture) enclave() string {
+	f.Helper()
+	name := f.reserve()
+	_, err := f.backend.CreateEnclave(f.ctx, enclave.Spec{Name: name, Owner: Owner})
+	f.must(err)
+	return name
+}
+
+func (f *fixture) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+// is checks that an error is of a kind.
+func (f *fixture) is(err, target error) {
+	f.Helper()
+	if !errors.Is(err, target) {
+		f.Fatalf("got error %v, want one that is %q", err, target)
+	}
+}
+
+// mentions checks that an error's text holds all that a reader needs.
+func (f *fixture) mentions(err error, texts ...string) {
+	f.Helper()
+	if err == nil {
+		f.Fatalf("there is no error, want one that mentions %q", texts)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			f.Errorf("error does not mention %q: %v", text, err)
+		}
+	}
+}
+
+func equal[T comparable](f *fixture, what string, got, want T) {
+	f.Helper()
+	if got != want {
+		f.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// eventually repeats a check until it holds.
+func (f *fixture) eventually(what string, check func() (ok bool, last string)) {
+	f.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	last := ""
+	for time.Now().Before(deadline) && f.ctx.Err() == nil {
+		var ok bool
+		if ok, last = check(); ok {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	f.Fatalf("waited in vain for %s; last: %s", what, last)
+}
+
+// request asks for a service of the test image; change adapts it.
+func (f *fixture) request(service string, change func(*enclave.ServiceRequest)) enclave.ServiceRequest {
+	f.Helper()
+	image, err := f.backend.EnsureImage(f.ctx, plan.Image{Name: f.images.Service}, enclave.ImageMissing)
+	f.must(err)
+	request := enclave.ServiceRequest{
+		Run: run, Owner: Owner, Digest: "d1", Image: *image,
+		Spec: plan.ServiceSpec{Name: service, Image: plan.Image{Name: f.images.Service}, Cmd: []string{"serve"}},
+	}
+	if change != nil {
+		change(&request)
+	}
+	return request
+}
+
+// create creates a service.
+func (f *fixture) create(name, service string, change func(*enclave.ServiceRequest)) *enclave.Service {
+	f.Helper()
+	created, err := f.backend.CreateService(f.ctx, name, f.request(service, change))
+	f.must(err)
+	return created
+}
+
+// start creates a service and starts it.
+func (f *fixture) start(name, service string, change func(*enclave.ServiceRequest)) *enclave.Service {
+	f.Helper()
+	f.create(name, service, change)
+	started, err := f.backend.StartService(f.ctx, name, service)
+	f.must(err)
+	return started
+}
+
+// listen makes a service listen on HTTP and TCP ports.
+func listen(http, tcp int) func(*enclave.ServiceRequest) {
+	return func(request *enclave.ServiceRequest) {
+		request.Spec.Ports = map[string]plan.Port{}
+		if http != 0 {
+			request.Spec.Cmd = append(request.Spec.Cmd, "-http", strconv.Itoa(http))
+			request.Spec.Ports["http"] = plan.Port{Number: http, Transport: "TCP", Application: "http", Wait: time.Minute}
+		}
+		if tcp != 0 {
+			request.Spec.Cmd = append(request.Spec.Cmd, "-tcp", strconv.Itoa(tcp))
+			request.Spec.Ports["tcp"] = plan.Port{Number: tcp, Transport: "TCP"}
+		}
+	}
+}
+
+// command makes a service run one subcommand of the test program.
+func command(arguments ...string) func(*enclave.ServiceRequest) {
+	return func(request *enclave.ServiceRequest) { request.Spec.Cmd = arguments }
+}
+
+// both applies changes in order.
+func both(changes ...func(*enclave.ServiceRequest)) func(*enclave.ServiceRequest) {
+	return func(request *enclave.ServiceRequest) {
+		for _, change := range changes {
+			change(request)
+		}
+	}
+}
+
+// awaitState waits until a service is in a state.
+func (f *fixture) awaitState(name, service string, state enclave.State) *enclave.Service {
+	f.Helper()
+	var found *enclave.Service
+	f.eventually(service+" to be "+string(state), func() (bool, string) {
+		var err error
+		found, err = f.backend.Service(f.ctx, name, service)
+		f.must(err)
+		return found.State == state, string(found.State)
+	})
+	return found
+}
+
+// exec runs a subcommand of the test program in a service and gives its output.
+func (f *fixture) exec(name, service string, arguments ...string) string {
+	f.Helper()
+	result, err := f.backend.Exec(f.ctx, name, service, enclave.ExecRequest{Command: append([]string{ServiceProgram}, arguments...)})
+	f.must(err)
+	if result.Code != 0 {
+		f.Fatalf("%v ended with code %d: %s", arguments, result.Code, result.Output)
+	}
+	return result.Output
+}
+
+// artifact stores a files artifact with the given files under its digest.
+func (f *fixture) artifact(name string, files ...plan.File) string {
+	f.Helper()
+	tree, err := plan.NewFileTree(files)
+	f.must(err)
+	f.must(f.backend.PutArtifact(f.ctx, name, tree.Digest(), tree.WriteTar))
+	return tree.Digest()
+}
