@@ -24,9 +24,9 @@ type read struct {
 	item   descriptor.Item
 }
 
-// identifiers of the resource, its ARN first.
+// identifiers of the resource. Its own come first: they may say more about its ARN.
 func (r read) identifiers() []descriptor.Identifier {
-	return append([]descriptor.Identifier{{Form: descriptor.ARN, Value: r.item.ARN}}, r.item.Identifiers...)
+	return append(slices.Clone(r.item.Identifiers), descriptor.Identifier{Form: descriptor.ARN, Value: r.item.ARN})
 }
 
 // Inventory reads what production holds, strictly read-only. What may not be read is named in Uncovered; any other

@@ -47,6 +47,8 @@ type Item struct {
 	Identifiers []Identifier
 	// Notes are what a user should know about a copy of this resource: what is never copied, and why.
 	Notes []Note
+	// Stub tells Fake that every value is to be made up, those that are no secret included.
+	Stub bool
 }
 
 // Note is something that a user of a fork should know about one resource.

@@ -34,6 +34,9 @@ type Traits struct {
 	Name string
 	// Layer orders creation; deletion goes the other way. See the constants.
 	Layer int
+	// WireLayer orders the second pass where it differs, for example for notifications, whose receivers must permit them
+	// first. Zero: the same as Layer.
+	WireLayer int
 	// Naming says what copies may be called.
 	Naming Naming
 	// Default strategy, and a sentence that gives the reason for it.
@@ -65,6 +68,7 @@ const (
 	LayerData      = 6
 	LayerValues    = 7
 	LayerCompute   = 8
+	LayerWiring    = 9
 )
 
 // Kind describes one kind of resource of a service. Functions that a kind has no use for are nil.

@@ -31,10 +31,23 @@ func (n Naming) Plan(fork, name, sourceARN string) string {
 		return n.fit("/"+fork+"/"+strings.TrimPrefix(name, "/"), sourceARN)
 	}
 	if n.Container {
-		// The last part is what people call the service.
-		return Naming{Max: 50, Allowed: "-", Lower: true, LetterFirst: true}.fit(name[strings.LastIndex(name, "/")+1:], sourceARN)
+		return containerNaming.fit(containerPart(name), sourceARN)
 	}
 	return n.fit(fork+"-"+name, sourceARN)
+}
+
+// containerNaming is that of RFC 1035 labels, with room for what a runner adds.
+var containerNaming = Naming{Max: 50, Allowed: "-", Lower: true, LetterFirst: true}
+
+// PlanHashed names a container whose plain name is taken.
+func (n Naming) PlanHashed(name, sourceARN string) string {
+	sum := sha256.Sum256([]byte(sourceARN))
+	return containerNaming.fit(containerPart(name), sourceARN) + "-" + hex.EncodeToString(sum[:])[:8]
+}
+
+// containerPart is the last part of a name, which is what people call the service.
+func containerPart(name string) string {
+	return name[strings.LastIndex(strings.TrimRight(name, "/"), "/")+1:]
 }
 
 func (n Naming) fit(name, sourceARN string) string {

@@ -27,3 +27,17 @@ func (x *Index) References(tree any, from Origin) []string {
 	delete(found, from.Key)
 	return slices.Sorted(maps.Keys(found))
 }
+
+// Resolve finds the resource that a reference names, and what follows its identifier, for example the field of a secret.
+// A reference may also be a plain name.
+func (x *Index) Resolve(reference, region string) (key, selector string, found bool) {
+	for _, hit := range x.scan(reference, region) {
+		if hit.start == 0 {
+			return hit.key, reference[hit.end:], true
+		}
+	}
+	if candidates := x.names[reference]; len(candidates) > 0 && oneKind(candidates) {
+		return x.nearest(candidates, region).key, "", true
+	}
+	return "", "", false
+}
