@@ -35,9 +35,7 @@ READ_CLOCKS = [
     ("secretsmanager", "secret", "Versions.*.LastAccessedDate", "set by reading the version's value"),
     ("secretsmanager", "secret", "Versions.*.CreatedDate", "moto answers with the time of the reading"),
     ("rds", "db-instance", "LatestRestorableTime", "goes with the clock, read or not"),
-    ("secretsmanager", "secret", "Versions.*.CreatedDate", "moto answers with the present time"),
-    ("rds", "db-instance", "LatestRestorableTime", "a clock: the present time, or five minutes ago"),
-    ("rds", "db-cluster", "LatestRestorableTime", "a clock: the present time, or five minutes ago"),
+    ("rds", "db-cluster", "LatestRestorableTime", "goes with the clock, read or not"),
     ("iam", "role", "RoleLastUsed", "set by whoever acts as the role, readers too"),
     ("iam", "user", "PasswordLastUsed", "set by signing in"),
 ]
