@@ -2,6 +2,7 @@
 # What the image scripts share. It is sourced, never run.
 
 # Every image of this example carries this label, so that they can be counted and removed without a list of names.
+# shellcheck disable=SC2034 # those who source this use it
 IMAGE_LABEL=sundog.dev/example=staging-fork
 
 # The sources that an image was made from, as a hash: an image that carries the same one is current.

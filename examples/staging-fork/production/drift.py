@@ -13,7 +13,5 @@ def apply(account: Account) -> list[str]:
     account.client("sqs").create_queue(
         QueueName=QUEUE, Attributes={"VisibilityTimeout": "60"}, tags=tag_map("messaging")
     )
-    account.client("s3").put_bucket_versioning(
-        Bucket=RECEIPTS_BUCKET, VersioningConfiguration={"Status": "Enabled"}
-    )
+    account.client("s3").put_bucket_versioning(Bucket=RECEIPTS_BUCKET, VersioningConfiguration={"Status": "Enabled"})
     return [f"added the queue {QUEUE}", f"switched versioning on in the bucket {RECEIPTS_BUCKET}"]

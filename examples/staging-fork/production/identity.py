@@ -67,7 +67,9 @@ def make_task_roles(account: Account, values: dict[str, str]) -> dict[str, str]:
         RoleName=WORKER_ROLE, PolicyName="messaging", PolicyDocument=json.dumps(worker_messaging(account))
     )
     iam.put_role_policy(
-        RoleName=EXECUTION_ROLE, PolicyName="start-containers", PolicyDocument=json.dumps(start_containers(account, values))
+        RoleName=EXECUTION_ROLE,
+        PolicyName="start-containers",
+        PolicyDocument=json.dumps(start_containers(account, values)),
     )
     return arns
 

@@ -184,5 +184,3 @@ def arns(account: Account) -> dict[str, str]:
         "receipts": f"arn:aws:s3:::{RECEIPTS_BUCKET}",
         "reference": f"arn:aws:s3:::{REFERENCE_BUCKET}",
     }
-
-

@@ -2,7 +2,7 @@
 # Called by mmdebstrap with the finished tree and this folder: removes what a database server in a container never
 # uses, which is more than half of it, and puts the entrypoint in.
 set -eu
-tree=$1 scripts=$2
+tree=${1:?the tree} scripts=${2:?this folder}
 
 # The just-in-time compiler is a plug-in that the server does without; the libraries are only its.
 rm -rf "$tree"/usr/lib/postgresql/15/lib/bitcode "$tree"/usr/lib/postgresql/15/lib/llvmjit* \
@@ -16,7 +16,7 @@ for wrapper in psql createdb dropdb pg_dump pg_restore pg_isready; do
 done
 # The package manager's own data and documentation.
 rm -rf "$tree"/usr/share/doc "$tree"/usr/share/man "$tree"/usr/share/info "$tree"/usr/share/locale "$tree"/usr/share/i18n \
-	"$tree"/usr/share/bash-completion "$tree"/var/lib/apt/lists "$tree"/var/cache "$tree"/var/log/* "$tree"/boot
+	"$tree"/usr/share/bash-completion "$tree"/var/lib/apt/lists "$tree"/var/cache "$tree"/var/log/* "${tree:?}"/boot
 mkdir -p "$tree"/var/cache "$tree"/var/lib/apt/lists/partial "$tree"/docker-entrypoint-initdb.d
 
 install -m 755 "$scripts/entrypoint.sh" "$tree/usr/local/bin/docker-entrypoint"
