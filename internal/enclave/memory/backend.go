@@ -1,0 +1,355 @@
+// Package memory is an enclave.Backend that keeps everything in memory and runs nothing. It is for unit tests of the
+// rooms that use a backend: what a container would do is told by hooks, every call is written down, and any call can be
+// made to fail. It keeps the contract as far as that needs no process; enclavetest checks that.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// Call is one call of the backend.
+type Call struct {
+	// Method of enclave.Backend, for example "StartService".
+	Method string
+	// Enclave is empty for calls that concern none.
+	Enclave string
+	// Object is the service, record, artifact, lock or image, or empty.
+	Object string
+}
+
+// String gives the call in one word, for example "StartService dev/api".
+func (c Call) String() string {
+	return strings.TrimRight(c.Method+" "+strings.Trim(c.Enclave+"/"+c.Object, "/"), " ")
+}
+
+// Hooks stand for what real containers would do; all may be left out. They are called without locks, so they may call
+// the backend. They must be set before the first call.
+type Hooks struct {
+	// Before is asked before every call; its error becomes the call's.
+	Before func(ctx context.Context, call Call) error
+	// Start says how a service that is started turns out. Without it the service is running.
+	Start func(enclave string, request enclave.ServiceRequest) Outcome
+	// Exec runs a command. Without it every command ends with code 0 and no output.
+	Exec func(ctx context.Context, enclave, service string, request enclave.ExecRequest) (*enclave.ExecResult, error)
+	// Dial connects to a port of a running service. Without it one end of a pipe is given, whose other end echoes.
+	Dial func(ctx context.Context, enclave, service, transport string, port int) (net.Conn, error)
+	// CopyFrom gives the files of a path as a tar stream. Without it every path is missing.
+	CopyFrom func(enclave, service, path string) (io.ReadCloser, error)
+	// Logs gives what a service has printed. Without it that is nothing.
+	Logs func(enclave, service string) string
+	// Pull says whether an image can be pulled. Without it none can.
+	Pull func(name string) bool
+}
+
+// Outcome is how the start of a service turns out. Its zero value is a service that runs.
+type Outcome struct {
+	// Err is the error of StartService; the service stays created.
+	Err error
+	// Exited tells that the process has ended, with Code.
+	Exited      bool
+	Code        int
+	OutOfMemory bool
+}
+
+// Backend is an enclave.Backend in memory. Its zero value is not ready: use New.
+type Backend struct {
+	hooks Hooks
+
+	mutex    sync.Mutex
+	enclaves map[string]*state
+	images   map[string]enclave.Image
+	calls    []Call
+	counter  int
+	changed  chan struct{} // closed and replaced whenever a lock is released
+}
+
+var _ enclave.Backend = (*Backend)(nil)
+
+// state is one enclave.
+type state struct {
+	enclave   enclave.Enclave
+	services  map[string]*service
+	records   map[string][]byte
+	artifacts map[string][]byte
+	locks     map[string]*held
+	reserved  map[string]int // host ports by service, port number and transport, kept when a service is replaced
+}
+
+// service is one service with what it was made of.
+type service struct {
+	enclave.Service
+	request enclave.ServiceRequest
+}
+
+// held is one lock.
+type held struct {
+	holder string
+	since  time.Time
+}
+
+// New makes an empty backend.
+func New(hooks Hooks) *Backend {
+	return &Backend{hooks: hooks, enclaves: map[string]*state{}, images: map[string]enclave.Image{}, changed: make(chan struct{})}
+}
+
+// Name implements enclave.Backend.
+func (*Backend) Name() string { return "memory" }
+
+// AddImage makes an image known, as if it had been pulled before.
+func (b *Backend) AddImage(name string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.images[name] = enclave.Image{Name: name, ID: digestOf(name), Origin: "local"}
+}
+
+// Calls gives all calls so far, in order, failed ones included.
+func (b *Backend) Calls() []Call {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return slices.Clone(b.calls)
+}
+
+// Changes gives the calls that create, start, stop or remove services, in order, one text each.
+func (b *Backend) Changes() []string {
+	var changes []string
+	for _, call := range b.Calls() {
+		switch call.Method {
+		case "CreateService", "StartService", "StopService", "RemoveService":
+			changes = append(changes, call.String())
+		}
+	}
+	return changes
+}
+
+// Kill makes the process of a service end with a code, as if it had crashed.
+func (b *Backend) Kill(name, service string, code int) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil && found.services[service] != nil {
+		found.services[service].State = enclave.StateExited
+		found.services[service].ExitCode = code
+	}
+}
+
+// Vanish removes a service behind everybody's back.
+func (b *Backend) Vanish(name, service string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil {
+		delete(found.services, service)
+	}
+}
+
+// Request gives what a service was made of; false if there is no such service.
+func (b *Backend) Request(name, service string) (enclave.ServiceRequest, bool) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil && found.services[service] != nil {
+		return found.services[service].request, true
+	}
+	return enclave.ServiceRequest{}, false
+}
+
+// begin writes a call down and asks the hook.
+func (b *Backend) begin(ctx context.Context, method, name, object string) error {
+	call := Call{Method: method, Enclave: name, Object: object}
+	b.mutex.Lock()
+	b.calls = append(b.calls, call)
+	b.mutex.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if b.hooks.Before != nil {
+		return b.hooks.Before(ctx, call)
+	}
+	return nil
+}
+
+// find gives an enclave; the mutex is held.
+func (b *Backend) find(name string) (*state, error) {
+	found := b.enclaves[name]
+	if found == nil {
+		return nil, fmt.Errorf("enclave %q: %w", name, enclave.ErrNotFound)
+	}
+	return found, nil
+}
+
+// CreateEnclave implements enclave.Enclaves.
+func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
+	if err := b.begin(ctx, "CreateEnclave", spec.Name, ""); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[spec.Name]; found != nil {
+		if err := checkOwner(found, spec); err != nil {
+			return nil, err
+		}
+		return copyOf(found.enclave), nil
+	}
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	created := &state{
+		enclave: enclave.Enclave{
+			Backend: b.Name(), Name: spec.Name, Owner: spec.Owner, Network: "memory-" + spec.Name, Labels: maps.Clone(spec.Labels),
+			CreatedAt: time.Now().UTC(), ExpiresAt: spec.ExpiresAt, Key: key,
+		},
+		services: map[string]*service{}, records: map[string][]byte{}, artifacts: map[string][]byte{}, locks: map[string]*held{}, reserved: map[string]int{},
+	}
+	b.enclaves[spec.Name] = created
+	return copyOf(created.enclave), nil
+}
+
+func checkOwner(found *state, spec enclave.Spec) error {
+	if found.enclave.Owner == spec.Owner {
+		return nil
+	}
+	return &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: found.enclave.Owner, CreatedAt: found.enclave.CreatedAt}
+}
+
+func copyOf(found enclave.Enclave) *enclave.Enclave {
+	found.Labels, found.Key = maps.Clone(found.Labels), slices.Clone(found.Key)
+	return &found
+}
+
+// UpdateEnclave implements enclave.Enclaves.
+func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
+	if err := b.begin(ctx, "UpdateEnclave", spec.Name, ""); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOwner(found, spec); err != nil {
+		return nil, err
+	}
+	found.enclave.Labels, found.enclave.ExpiresAt = maps.Clone(spec.Labels), spec.ExpiresAt
+	return copyOf(found.enclave), nil
+}
+
+// Enclave implements enclave.Enclaves.
+func (b *Backend) Enclave(ctx context.Context, name string) (*enclave.Enclave, error) {
+	if err := b.begin(ctx, "Enclave", name, ""); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return copyOf(found.enclave), nil
+}
+
+// ListEnclaves implements enclave.Enclaves.
+func (b *Backend) ListEnclaves(ctx context.Context) ([]enclave.Enclave, error) {
+	if err := b.begin(ctx, "ListEnclaves", "", ""); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	listed := []enclave.Enclave{}
+	for _, found := range b.enclaves {
+		listed = append(listed, *copyOf(found.enclave))
+	}
+	slices.SortFunc(listed, func(a, b enclave.Enclave) int { return cmp.Compare(a.Name, b.Name) })
+	return listed, nil
+}
+
+// RemoveEnclave implements enclave.Enclaves.
+func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
+	if err := b.begin(ctx, "RemoveEnclave", name, ""); err != nil {
+		return err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	delete(b.enclaves, name)
+	b.announce()
+	return nil
+}
+
+// announce wakes up everybody who waits for a lock; the mutex is held.
+func (b *Backend) announce() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// Observe implements enclave.Enclaves.
+func (b *Backend) Observe(ctx context.Context, name string) (*enclave.Snapshot, error) {
+	if err := b.begin(ctx, "Observe", name, ""); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	snapshot := &enclave.Snapshot{Enclave: *copyOf(found.enclave), Services: map[string]enclave.Service{}}
+	for name, item := range found.services {
+		snapshot.Services[name] = *item.copy()
+	}
+	return snapshot, nil
+}
+
+// Lock implements enclave.Enclaves.
+func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock func(), err error) {
+	if err := b.begin(ctx, "Lock", name, lock); err != nil {
+		return nil, err
+	}
+	for {
+		mine, current, changed, err := b.tryLock(name, lock, holder)
+		if err != nil {
+			return nil, err
+		}
+		if mine != nil {
+			return sync.OnceFunc(func() { b.unlock(name, lock, mine) }), nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, &enclave.LockedError{Enclave: name, Name: lock, Holder: current.holder, Since: current.since, Err: ctx.Err()}
+		case <-changed:
+		}
+	}
+}
+
+func (b *Backend) tryLock(name, lock, holder string) (mine *held, current held, changed <-chan struct{}, err error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, held{}, nil, err
+	}
+	if other := found.locks[lock]; other != nil {
+		return nil, *other, b.changed, nil
+	}
+	mine = &held{holder: holder, since: time.Now()}
+	found.locks[lock] = mine
+	return mine, *mine, nil, nil
+}
+
+func (b *Backend) unlock(name, lock string, mine *held) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil && found.locks[lock] == mine {
+		delete(found.locks, lock)
+		b.announce()
+	}
+}

@@ -1,0 +1,211 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// imageName is a rough form of what engines take for the name of an image.
+var imageName = regexp.MustCompile(`^[a-z0-9][a-z0-9._/:@-]*(:[A-Za-z0-9._-]+)?$`)
+
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// EnsureImage implements enclave.Images. A build always succeeds.
+func (b *Backend) EnsureImage(ctx context.Context, image plan.Image, policy enclave.ImagePolicy) (*enclave.Image, error) {
+	if err := b.begin(ctx, "EnsureImage", "", image.Name); err != nil {
+		return nil, err
+	}
+	if !imageName.MatchString(image.Name) {
+		return nil, &enclave.ImageError{Image: image.Name, Action: "find", Err: errors.New("this is no name of an image")}
+	}
+	if image.Build != nil {
+		return b.build(image)
+	}
+	pullable := b.hooks.Pull != nil && b.hooks.Pull(image.Name)
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	local, found := b.images[image.Name]
+	local.Origin = "local"
+	switch {
+	case found && policy != enclave.ImageAlways:
+		return &local, nil
+	case policy == enclave.ImageNever:
+		return nil, &enclave.ImageError{Image: image.Name, Action: "find", Err: errors.New("it is not there, and the image policy \"never\" forbids to pull it")}
+	case pullable:
+		b.images[image.Name] = enclave.Image{Name: image.Name, ID: digestOf(image.Name)}
+		return &enclave.Image{Name: image.Name, ID: digestOf(image.Name), Origin: "pulled"}, nil
+	case found:
+		local.Warnings = []string{fmt.Sprintf("image %q could not be pulled, so the one that is there is used", image.Name)}
+		return &local, nil
+	default:
+		return nil, &enclave.ImageError{Image: image.Name, Action: "pull", Err: errors.New("no such image")}
+	}
+}
+
+func (b *Backend) build(image plan.Image) (*enclave.Image, error) {
+	input, err := json.Marshal(image.Build)
+	if err != nil {
+		return nil, fmt.Errorf("build image %q: %w", image.Name, err)
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	built := enclave.Image{Name: image.Name, ID: digestOf(image.Name + string(input)), Origin: "built"}
+	b.images[image.Name] = built
+	return &built, nil
+}
+
+// PutArtifact implements enclave.Artifacts.
+func (b *Backend) PutArtifact(ctx context.Context, name, digest string, content func(io.Writer) error) error {
+	if err := b.begin(ctx, "PutArtifact", name, digest); err != nil {
+		return err
+	}
+	b.mutex.Lock()
+	found, err := b.find(name)
+	stored := err == nil && found.artifacts[digest] != nil
+	b.mutex.Unlock()
+	if err != nil || stored {
+		return err
+	}
+	var buffer bytes.Buffer
+	if err := content(&buffer); err != nil {
+		return fmt.Errorf("store artifact %s: %w", digest, err)
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found.artifacts[digest] = buffer.Bytes()
+	return nil
+}
+
+// Artifact implements enclave.Artifacts.
+func (b *Backend) Artifact(ctx context.Context, name, digest string) (io.ReadCloser, error) {
+	if err := b.begin(ctx, "Artifact", name, digest); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	content, stored := found.artifacts[digest]
+	if !stored {
+		return nil, fmt.Errorf("artifact %s of enclave %q: %w", digest, name, enclave.ErrNotFound)
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+// ListArtifacts implements enclave.Artifacts.
+func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, error) {
+	if err := b.begin(ctx, "ListArtifacts", name, ""); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(found.artifacts)))), nil
+}
+
+// RemoveArtifacts implements enclave.Artifacts.
+func (b *Backend) RemoveArtifacts(ctx context.Context, name string, digests []string) error {
+	if err := b.begin(ctx, "RemoveArtifacts", name, strings.Join(digests, ",")); err != nil {
+		return err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return err
+	}
+	for _, digest := range digests {
+		delete(found.artifacts, digest)
+	}
+	return nil
+}
+
+// WriteRecord implements enclave.Records.
+func (b *Backend) WriteRecord(ctx context.Context, name, record string, content []byte) error {
+	if err := b.begin(ctx, "WriteRecord", name, record); err != nil {
+		return err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return err
+	}
+	found.records[record] = slices.Clone(content)
+	return nil
+}
+
+// Record implements enclave.Records.
+func (b *Backend) Record(ctx context.Context, name, record string) ([]byte, error) {
+	if err := b.begin(ctx, "Record", name, record); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	content, written := found.records[record]
+	if !written {
+		return nil, fmt.Errorf("record %q of enclave %q: %w", record, name, enclave.ErrNotFound)
+	}
+	return slices.Clone(content), nil
+}
+
+// ListRecords implements enclave.Records.
+func (b *Backend) ListRecords(ctx context.Context, name, prefix string) ([]string, error) {
+	if err := b.begin(ctx, "ListRecords", name, prefix); err != nil {
+		return nil, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for record := range found.records {
+		if strings.HasPrefix(record, prefix) {
+			names = append(names, record)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// RemoveRecord implements enclave.Records.
+func (b *Backend) RemoveRecord(ctx context.Context, name, record string) error {
+	if err := b.begin(ctx, "RemoveRecord", name, record); err != nil {
+		return err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return err
+	}
+	delete(found.records, record)
+	return nil
+}
