@@ -27,7 +27,7 @@ dump() {
 snapshot_engine() {
 	if [ ! -s "$WORK/terraform.tfstate" ]; then
 		for kind in containers networks volumes images; do
-			engine_objects "$kind" | sort >"$DEMO/engine-$kind"
+			engine_objects "$kind" | sort -u >"$DEMO/engine-$kind"
 		done
 	fi
 }
@@ -52,11 +52,15 @@ engine_is_clean() {
 		left=$({
 			engine_objects "$kind" --filter "label=sundog.dev/enclave=$ENCLAVE"
 			engine_objects "$kind" --filter "label=$IMAGE_LABEL"
+			# Images that Sundog makes belong to no enclave; those that were there before are not this demo's.
+			if [ "$kind" = images ] && [ -f "$DEMO/engine-images" ]; then
+				engine_objects images --filter label=sundog.dev/managed-by | sort -u | comm -13 "$DEMO/engine-images" -
+			fi
 		} | sort -u | wc -l)
 		echo "$kind left: $((left))"
 		total=$((total + left))
 		if [ -f "$DEMO/engine-$kind" ]; then
-			strays=$(engine_objects "$kind" | sort | comm -13 "$DEMO/engine-$kind" - | wc -l)
+			strays=$(engine_objects "$kind" | sort -u | comm -13 "$DEMO/engine-$kind" - | wc -l)
 			[ "$((strays))" = 0 ] || echo "  (and $((strays)) $kind on this engine that were not there before and are not the enclave's)"
 		fi
 	done
