@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker/descriptor"
+	"github.com/sundog-dev/terraform-provider-sundog/forker/internal/fault"
 	"github.com/sundog-dev/terraform-provider-sundog/forker/internal/rewrite"
 )
 
@@ -19,9 +20,6 @@ const findingFailed = "failed"
 
 // settleTime bounds the recording of what holds at the end of an apply.
 const settleTime = 30 * time.Second
-
-// errInterrupted stops an apply where a test wants it stopped, as a kill would.
-var errInterrupted = errors.New("interrupted")
 
 // Apply brings a fork to what a plan says. What fails for one resource is a finding of that resource, and the rest goes
 // on; the error then names them all. The result is not nil, also with an error, when the fork's record is there.
@@ -53,7 +51,7 @@ func (f *Forker) Apply(ctx context.Context, plan *Plan, runner Runner) (*Result,
 	}
 	a.rewriter = rewrite.NewRewriter(a.index, f.accounts())
 	a.run(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, errInterrupted) {
+	if cause := context.Cause(ctx); errors.Is(cause, fault.ErrStopped) {
 		return nil, cause
 	}
 	return a.result(ctx)
@@ -135,16 +133,12 @@ func (a *applying) layers(ctx context.Context, layerOf func(descriptor.KindTrait
 }
 
 // point is a place at which a test may stop the apply.
-func (a *applying) point(step, key string) error {
-	if a.forker.interrupt == nil {
-		return nil
-	}
-	if err := a.forker.interrupt(step + " " + key); err != nil {
-		err = errors.Join(errInterrupted, err)
+func (a *applying) point(ctx context.Context, step, key string) error {
+	err := fault.Point(ctx, step+" "+key)
+	if err != nil {
 		a.abort(err)
-		return err
 	}
-	return nil
+	return err
 }
 
 func (a *applying) problem(key string) error {

@@ -87,7 +87,7 @@ func (a *applying) shell(ctx context.Context, key string) error {
 	if err := a.record.put(ctx, one); err != nil {
 		return err
 	}
-	if err := a.point("intent", key); err != nil {
+	if err := a.point(ctx, "intent", key); err != nil {
 		return err
 	}
 	a.forker.event(a.plan.Fork, key, "create", "started", one.Name)
@@ -109,7 +109,7 @@ func (a *applying) shell(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		if err := a.point("created", key); err != nil {
+		if err := a.point(ctx, "created", key); err != nil {
 			return err
 		}
 		one.ARN, one.Values = made.ARN, made.Values
@@ -125,7 +125,7 @@ func (a *applying) shell(ctx context.Context, key string) error {
 		return err
 	}
 	a.know(one)
-	return a.point("made", key)
+	return a.point(ctx, "made", key)
 }
 
 // inSandbox proves by its ARN that a copy belongs to the sandbox account.
@@ -184,7 +184,7 @@ func (a *applying) wire(ctx context.Context, key string) error {
 				return err
 			}
 		}
-		if err := a.point("wired", key); err != nil {
+		if err := a.point(ctx, "wired", key); err != nil {
 			return err
 		}
 		a.forker.event(a.plan.Fork, key, "wire", "done", "")

@@ -43,7 +43,7 @@ func (a *applying) containers(ctx context.Context) {
 		a.runnerProblem = err
 		return
 	}
-	if err := a.point("containers", "intent"); err != nil {
+	if err := a.point(ctx, "containers", "intent"); err != nil {
 		return
 	}
 	a.forker.event(a.plan.Fork, "", "containers", "started", "")
@@ -60,7 +60,7 @@ func (a *applying) containers(ctx context.Context) {
 	if states != nil {
 		a.states = states
 	}
-	if err := a.point("containers", "done"); err != nil {
+	if err := a.point(ctx, "containers", "done"); err != nil {
 		return
 	}
 	for _, container := range containers {

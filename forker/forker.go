@@ -28,8 +28,6 @@ type Forker struct {
 	logger     *slog.Logger
 	production *session.Production
 	sandbox    *session.Sandbox
-	// interrupt is called between the steps of an apply, so that tests can stop it anywhere. It may be nil.
-	interrupt func(step string) error
 }
 
 // catalogOnce gathers the registered descriptors when they are first needed: a provider is started many times in one run
