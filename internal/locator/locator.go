@@ -1,0 +1,177 @@
+// Package locator turns the locators that packages write into files: folders on this machine and Git repositories, fetched
+// once per commit. It runs git and nothing else, and it never gives a file from outside the repository that a locator
+// names.
+package locator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Options of a resolver; all may be left out.
+type Options struct {
+	// CacheDir keeps fetched repositories by commit; empty means "sundog" in the user's cache folder, or in the folder for
+	// temporary files where there is no such folder. It is made when something is fetched.
+	CacheDir string
+	// VendorDir holds repositories at VendorDir/<host>/<owner>/<name>[@version]; with it nothing is fetched.
+	VendorDir string
+	// Offline uses what the cache has and fetches nothing.
+	Offline bool
+	Logger  *slog.Logger
+}
+
+// Resolver opens packages. It is safe for concurrent use; a version that it resolved to a commit stays at that commit for
+// as long as the resolver lives.
+type Resolver struct {
+	options Options
+	logger  *slog.Logger
+
+	mutex sync.Mutex
+	trees map[string]*treeCell
+}
+
+// New makes a resolver. Nothing is read or written before a package is opened.
+func New(options Options) *Resolver {
+	resolver := &Resolver{options: options, logger: options.Logger, trees: map[string]*treeCell{}}
+	if resolver.logger == nil {
+		resolver.logger = slog.New(slog.DiscardHandler)
+	}
+	return resolver
+}
+
+// Open opens a root package: a folder (relative ones against baseDir), the path of a kurtosis.yml, host/owner/name with
+// path and version, or a Git URL (https://, ssh://, git@host:path) of that form.
+func (r *Resolver) Open(ctx context.Context, locator, baseDir string) (*Package, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(locator) == "" {
+		return nil, fmt.Errorf("%w: the package's locator is empty: give a folder or github.com/owner/repository", ErrSyntax)
+	}
+	if strings.ContainsRune(locator, 0) {
+		return nil, fmt.Errorf("%w %q: it holds a zero byte", ErrSyntax, locator)
+	}
+	if address, ok, err := parseURL(locator); ok {
+		if err != nil {
+			return nil, err
+		}
+		return r.openRemote(ctx, address)
+	}
+	if strings.Contains(locator, "://") {
+		return nil, fmt.Errorf("%w %q: a URL of a package starts with https:// or ssh://", ErrSyntax, locator)
+	}
+	directory := locator
+	if !filepath.IsAbs(directory) {
+		directory = filepath.Join(baseDir, directory)
+	}
+	if !isGitHub(locator) || filepath.IsAbs(locator) {
+		info, err := os.Stat(directory)
+		switch {
+		case err == nil && info.IsDir():
+			return r.openFolder(directory)
+		case err == nil && filepath.Base(directory) == manifestName:
+			return r.openFolder(filepath.Dir(directory))
+		case err == nil:
+			return nil, fmt.Errorf("%w: %s is a file: a package is a folder that holds a %s", ErrNotFound, directory, manifestName)
+		case !looksAbsolute(locator):
+			return nil, fmt.Errorf("%w: no folder %s: give an existing folder, or github.com/owner/repository", ErrNotFound, directory)
+		}
+	}
+	address, err := parseAddress(locator)
+	if err != nil {
+		return nil, err
+	}
+	return r.openRemote(ctx, address)
+}
+
+func (r *Resolver) openFolder(directory string) (*Package, error) {
+	directory, err := filepath.Abs(directory)
+	if err != nil {
+		return nil, fmt.Errorf("open package: %w", err)
+	}
+	file := filepath.Join(directory, manifestName)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s holds no %s, so it is no package: write one with \"name: github.com/owner/repository\"", ErrNotFound, directory, manifestName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open package: %w", err)
+	}
+	parsed, err := parseManifest(text, file)
+	if err != nil {
+		return nil, err
+	}
+	name, err := parseAddress(parsed.Name)
+	if err != nil {
+		return nil, err
+	}
+	root := &tree{repository: name.repository, prefix: name.path, directory: directory, local: true}
+	within := ""
+	if outer := workingTree(directory, name.path); outer != "" {
+		// The package is a folder of a checkout that lies as its name says: the checkout is the repository.
+		root.directory, root.prefix, within = outer, "", name.path
+	} else if text, err := root.read(ignoreName); err == nil {
+		root.ignore = parseIgnore(string(text))
+	}
+	return newPackage(r, parsed, name, root, within, directory), nil
+}
+
+// workingTree finds the Git checkout in which a package lies at the path that its name tells; empty when it does not.
+func workingTree(directory, inside string) string {
+	if inside == "" {
+		return ""
+	}
+	suffix := string(filepath.Separator) + filepath.FromSlash(inside)
+	if !strings.HasSuffix(directory, suffix) {
+		return ""
+	}
+	outer := strings.TrimSuffix(directory, suffix)
+	if _, err := os.Stat(filepath.Join(outer, ".git")); err != nil {
+		return ""
+	}
+	return outer
+}
+
+func (r *Resolver) openRemote(ctx context.Context, address address) (*Package, error) {
+	root, err := r.tree(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := root.stat(address.path); err != nil {
+		return nil, err
+	}
+	file := joinPath(address.path, manifestName)
+	text, err := root.read(file)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return nil, fmt.Errorf("%w: %s holds no %s, so it is no package", ErrNotFound, address, manifestName)
+		}
+		return nil, err
+	}
+	parsed, err := parseManifest(text, joinPath(address.full(), manifestName))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(parsed, address.full()); err != nil {
+		return nil, err
+	}
+	return newPackage(r, parsed, address, root, address.path, ""), nil
+}
+
+// checkName tells whether a package that came from a repository is named after the place where it was found.
+func checkName(parsed *manifest, place string) error {
+	name, err := parseAddress(parsed.Name)
+	if err != nil {
+		return err
+	}
+	if name.full() != place {
+		return fmt.Errorf("%w: %s/%s: name is %q but the file lies at %q: both must be the same", ErrManifest, place, manifestName, parsed.Name, place)
+	}
+	return nil
+}

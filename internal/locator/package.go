@@ -1,0 +1,379 @@
+package locator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// Package is an opened root package. It is safe for concurrent use.
+type Package struct {
+	// Name as kurtosis.yml declares it.
+	Name string
+	// Description as kurtosis.yml gives it.
+	Description string
+	// Directory is the package's folder on this machine; empty for a remote package.
+	Directory string
+
+	resolver *Resolver
+	address  address
+	root     *tree
+	folder   string // of the package, inside root
+	replace  map[string]string
+
+	mutex sync.Mutex
+	used  map[string]plan.PackageReference
+	local map[string]*tree // targets of local replaces, by key
+}
+
+func newPackage(resolver *Resolver, parsed *manifest, name address, root *tree, folder, directory string) *Package {
+	name.version = root.version
+	opened := &Package{
+		Name: parsed.Name, Description: parsed.Description, Directory: directory,
+		resolver: resolver, address: name, root: root, folder: folder,
+		replace: parsed.Replace, used: map[string]plan.PackageReference{}, local: map[string]*tree{},
+	}
+	opened.use(root)
+	return opened
+}
+
+// File is a file or folder of some repository. Two files are the same place exactly if they are equal.
+type File struct {
+	tree    *tree
+	path    string // inside the tree
+	display string
+}
+
+// String names the file as positions do: relative to the root package, or by locator for any other.
+func (f File) String() string { return f.display }
+
+// Read gives the content of a file of at most 64 MiB.
+func (f File) Read() ([]byte, error) {
+	content, err := f.tree.read(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.display, err)
+	}
+	return content, nil
+}
+
+// Tree gives a file (under its base name) or the contents of a folder.
+func (f File) Tree(ctx context.Context) (*plan.FileTree, error) {
+	tree, err := f.tree.fileTree(ctx, f.path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.display, err)
+	}
+	return tree, nil
+}
+
+// IsDir tells whether the file is a folder.
+func (f File) IsDir() bool {
+	info, err := f.tree.stat(f.path)
+	return err == nil && info.IsDir()
+}
+
+// Base is the last element of the file's path.
+func (f File) Base() string { return path.Base(path.Join(f.tree.repository, f.tree.prefix, f.path)) }
+
+// Local tells whether the root package is a folder on this machine.
+func (p *Package) Local() bool { return p.root.local }
+
+// Main gives a file of the root package by its path relative to the package's folder.
+func (p *Package) Main(name string) (File, error) {
+	cleaned := path.Clean(filepath.ToSlash(name))
+	if name == "" || path.IsAbs(cleaned) || climbs(name) {
+		return File{}, fmt.Errorf("%w: main file %q must be a path relative to the package's folder", ErrOutside, name)
+	}
+	file := p.file(p.root, joinPath(p.folder, cleaned))
+	if _, err := p.root.stat(file.path); err != nil {
+		return File{}, fmt.Errorf("main file %q of package %s: %w", name, p.Name, err)
+	}
+	return file, nil
+}
+
+// Files maps every file of a local root package to its SHA-256 (lower-case hexadecimal), Git's folder and what the
+// package's ignore file lists left out; nil for a remote package.
+func (p *Package) Files(ctx context.Context) (map[string]string, error) {
+	if !p.root.local {
+		return nil, nil
+	}
+	tree, err := p.file(p.root, p.folder).Tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string, len(tree.Files))
+	for _, file := range tree.Files {
+		switch {
+		case file.SHA256 != "":
+			files[file.Path] = file.SHA256
+		case file.Link != "":
+			files[file.Path] = plan.TextFile(file.Path, 0, file.Link).SHA256
+		}
+	}
+	return files, nil
+}
+
+// Used lists the fetched repositories that locators led to so far, sorted by locator.
+func (p *Package) Used() []plan.PackageReference {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	references := make([]plan.PackageReference, 0, len(p.used))
+	for _, reference := range p.used {
+		references = append(references, reference)
+	}
+	slices.SortFunc(references, func(a, b plan.PackageReference) int { return strings.Compare(a.Locator, b.Locator) })
+	return references
+}
+
+func (p *Package) use(t *tree) {
+	if t.local {
+		return
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.used[t.String()] = plan.PackageReference{Locator: t.String(), Commit: t.commit}
+}
+
+func (p *Package) file(t *tree, relative string) File {
+	file := File{tree: t, path: relative}
+	switch {
+	case t == p.root && within(relative, p.folder):
+		file.display = strings.TrimPrefix(strings.TrimPrefix(relative, p.folder), "/")
+		if looksAbsolute(file.display) {
+			// A folder of the package that is called like a host must not be taken for that host's files.
+			file.display = "./" + file.display
+		}
+	case t.version != "":
+		file.display = path.Join(t.repository, t.prefix) + "@" + t.version + "/" + relative
+	default:
+		file.display = path.Join(t.repository, t.prefix, relative)
+	}
+	if file.display == "" {
+		file.display = "."
+	}
+	return file
+}
+
+// Target says what a locator is needed for, and with that what it may lead to.
+type Target int
+
+// What locators can be needed for.
+const (
+	// Module is a Starlark file or a text: it must lie in a package.
+	Module Target = iota
+	// Files may be any file or folder of a repository.
+	Files
+)
+
+// Resolve finds what a locator, written in the file from, leads to.
+func (p *Package) Resolve(ctx context.Context, from File, locator string, target Target) (File, error) {
+	file, err := p.resolve(ctx, from, locator)
+	if err != nil {
+		return File{}, err
+	}
+	if _, err := file.tree.stat(file.path); err != nil {
+		return File{}, err
+	}
+	if target == Module {
+		if err := file.tree.checkPackage(file.path); err != nil {
+			return File{}, err
+		}
+	}
+	return file, nil
+}
+
+func (p *Package) resolve(ctx context.Context, from File, locator string) (File, error) {
+	if locator == "" || strings.ContainsAny(locator, "\x00\\") {
+		return File{}, fmt.Errorf("%w %q", ErrSyntax, locator)
+	}
+	if p.isAbsolute(from, locator) {
+		return p.resolveAbsolute(ctx, from, locator)
+	}
+	// Relative to the calling file, or with a leading slash to the repository. Both count from the repository's root.
+	inside := joinPath(from.tree.prefix, path.Dir("/" + from.path)[1:])
+	if from.path == "" {
+		inside = from.tree.prefix
+	}
+	text := locator
+	if strings.HasPrefix(locator, "/") {
+		inside, text = "", locator[1:]
+	}
+	if climbs(inside + "/" + text) {
+		return File{}, fmt.Errorf("%w: %q, written in %s, climbs above %s", ErrOutside, locator, from, from.tree.repository)
+	}
+	inside = path.Clean("/" + inside + "/" + text)[1:]
+	if within(inside, from.tree.prefix) {
+		return p.file(from.tree, strings.TrimPrefix(strings.TrimPrefix(inside, from.tree.prefix), "/")), nil
+	}
+	// The rest of the repository is not at hand: the tree is a folder that stands for a part of it.
+	full := address{repository: from.tree.repository, path: inside}
+	if replaced, ok, err := p.resolveReplaced(ctx, full); ok || err != nil {
+		return replaced, err
+	}
+	return File{}, fmt.Errorf("%w: %q, written in %s, leads to %s, which is not part of the folder %s: name it in \"replace\" of the root %s",
+		ErrOutside, locator, from, full, from.tree.directory, manifestName)
+}
+
+// isAbsolute tells absolute locators from relative ones. An existing file wins over a host name, except GitHub's.
+func (p *Package) isAbsolute(from File, locator string) bool {
+	switch {
+	case strings.Contains(locator, "://"), isGitHub(locator):
+		return true
+	case !looksAbsolute(locator):
+		return false
+	}
+	first, _, _ := strings.Cut(locator, "/")
+	_, err := from.tree.stat(joinPath(path.Dir("/" + from.path)[1:], first))
+	return errors.Is(err, ErrNotFound)
+}
+
+func (p *Package) resolveAbsolute(ctx context.Context, from File, locator string) (File, error) {
+	target, err := parseAddress(locator)
+	if err != nil {
+		return File{}, err
+	}
+	own := p.address.full()
+	if from.tree == p.root && within(from.path, p.folder) && within(target.full(), own) {
+		return File{}, fmt.Errorf("%w: %q, written in %s, names the package %s itself: write a path relative to the file, such as \"./%s\"",
+			ErrSelfImport, locator, from, own, strings.TrimPrefix(strings.TrimPrefix(target.full(), own), "/"))
+	}
+	if replaced, ok, err := p.resolveReplaced(ctx, target); ok || err != nil {
+		return replaced, err
+	}
+	return p.resolveAddress(ctx, from, target)
+}
+
+// resolveAddress finds an address without looking at replace. Without a version the caller's own repository means the
+// caller's version, and the root's repository the root's.
+func (p *Package) resolveAddress(ctx context.Context, from File, target address) (File, error) {
+	if target.version == "" || target.version == p.root.version {
+		for _, t := range []*tree{from.tree, p.root} {
+			if t == nil || target.version != "" && t != p.root || t.repository != target.repository || !within(target.path, t.prefix) {
+				continue
+			}
+			return p.file(t, strings.TrimPrefix(strings.TrimPrefix(target.path, t.prefix), "/")), nil
+		}
+	}
+	fetched, err := p.resolver.tree(ctx, target)
+	if err != nil {
+		return File{}, err
+	}
+	p.use(fetched)
+	return p.file(fetched, target.path), nil
+}
+
+// resolveReplaced applies the root package's replace table once: the longest key that is the locator or a folder above it.
+func (p *Package) resolveReplaced(ctx context.Context, target address) (File, bool, error) {
+	full, key := target.full(), ""
+	for candidate := range p.replace {
+		if within(full, candidate) && len(candidate) > len(key) {
+			key = candidate
+		}
+	}
+	if key == "" {
+		return File{}, false, nil
+	}
+	value := p.replace[key]
+	rest := strings.TrimPrefix(strings.TrimPrefix(full, key), "/")
+	if isLocalPath(value) {
+		replacement, err := p.localReplace(key, value)
+		if err != nil {
+			return File{}, true, err
+		}
+		return p.file(replacement, rest), true, nil
+	}
+	replacement, err := parseAddress(value)
+	if err != nil {
+		return File{}, true, err
+	}
+	replacement.path = joinPath(replacement.path, rest)
+	if replacement.version == "" && replacement.repository != target.repository {
+		replacement.version = target.version
+	}
+	file, err := p.resolveAddress(ctx, File{}, replacement)
+	return file, true, err
+}
+
+func (p *Package) localReplace(key, value string) (*tree, error) {
+	if p.Directory == "" {
+		return nil, fmt.Errorf("%w: replace of %q by the folder %q works only when the root package is a folder itself", ErrNotFound, key, value)
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if found := p.local[key]; found != nil {
+		return found, nil
+	}
+	directory := value
+	if !filepath.IsAbs(directory) {
+		directory = filepath.Join(p.Directory, filepath.FromSlash(value))
+	}
+	if _, err := os.Stat(filepath.Join(directory, manifestName)); err != nil {
+		return nil, fmt.Errorf("%w: replace of %q: the folder %s holds no %s", ErrNotFound, key, directory, manifestName)
+	}
+	name, err := parseAddress(key)
+	if err != nil {
+		return nil, err
+	}
+	replacement := &tree{repository: name.repository, prefix: name.path, directory: directory, local: true}
+	if text, err := replacement.read(ignoreName); err == nil {
+		replacement.ignore = parseIgnore(string(text))
+	}
+	p.local[key] = replacement
+	return replacement, nil
+}
+
+// checkPackage tells whether a file lies in a package: some folder between it and the tree's root holds a kurtosis.yml,
+// whose name is the place where it lies.
+func (t *tree) checkPackage(file string) error {
+	if t.local {
+		return nil
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for folder := path.Dir("/" + file)[1:]; ; folder = path.Dir("/" + folder)[1:] {
+		err, known := t.manifests[folder]
+		if !known {
+			err = t.checkManifest(folder)
+			if t.manifests == nil {
+				t.manifests = map[string]error{}
+			}
+			t.manifests[folder] = err
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if folder == "" {
+			return fmt.Errorf("%w: %q of %s lies in no package: no folder above it holds a %s, and only files of packages can be imported or read",
+				ErrNotFound, "/"+file, t, manifestName)
+		}
+	}
+}
+
+func (t *tree) checkManifest(folder string) error {
+	place := path.Join(t.repository, t.prefix, folder)
+	text, err := t.read(joinPath(folder, manifestName))
+	if err != nil {
+		return err
+	}
+	parsed, err := parseManifest(text, path.Join(place, manifestName))
+	if err != nil {
+		return err
+	}
+	return checkName(parsed, place)
+}
+
+// joinPath joins slash-separated relative paths; the root is the empty path.
+func joinPath(elements ...string) string {
+	joined := path.Join(elements...)
+	if joined == "." {
+		return ""
+	}
+	return joined
+}
