@@ -399,7 +399,8 @@ func createBucket(ctx context.Context, client s3Writer, target descriptor.Target
 		configuration.LocationConstraint = types.BucketLocationConstraint(target.Region)
 	}
 	_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(target.Name), CreateBucketConfiguration: configuration})
-	if err != nil {
+	// A call that was cut off before it could tag is repeated.
+	if err != nil && !descriptor.HasCode(err, "BucketAlreadyOwnedByYou") {
 		return descriptor.Made{}, fmt.Errorf("create bucket %s: %w", target.Name, err)
 	}
 	// Emulators ignore tags in the call that creates.
