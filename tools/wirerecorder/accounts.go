@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"net/url"
 	"regexp"
 	"strings"
@@ -84,7 +83,7 @@ func issuedKey(answer []byte) string {
 		}
 		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "AccessKeyId" {
 			var key string
-			if err := decoder.DecodeElement(&key, &start); err != nil && err != io.EOF {
+			if err := decoder.DecodeElement(&key, &start); err != nil {
 				return ""
 			}
 			return strings.TrimSpace(key)
