@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker/descriptor"
 	"github.com/sundog-dev/terraform-provider-sundog/forker/internal/rewrite"
@@ -156,9 +157,15 @@ func (a *applying) knowCounterparts(ctx context.Context) {
 		switch planned.Strategy {
 		case Share:
 			a.rewriter.Set(key, rewrite.Counterpart{Shared: true})
+		case Skip:
+			// Where nothing can ever be made, because the enclave takes its place, policies may still name it.
+			if kind, known := a.forker.catalog.Kind(planned.Resource.Service, planned.Resource.Type); known && len(kind.Strategies) == 0 {
+				a.rewriter.Set(key, a.placeholder(planned.Resource.ARN))
+			}
 		case Substitute:
 			one, whole := a.reads[key]
 			if !whole || one.kind.StandIn == nil {
+				a.rewriter.Set(key, a.placeholder(planned.Resource.ARN))
 				continue
 			}
 			request, standIn, err := a.forker.standInOf(one)
@@ -168,12 +175,33 @@ func (a *applying) knowCounterparts(ctx context.Context) {
 			}
 			user := request.User
 			a.rewriter.Set(key, rewrite.Counterpart{
-				Values: map[descriptor.Form]string{descriptor.Host: planned.Name, descriptor.Name: planned.Name, descriptor.ID: planned.Name},
-				Port:   standIn.Port, User: user,
+				Values: map[descriptor.Form]string{
+					descriptor.ARN: a.forker.placeholderARN(planned.Resource.ARN), descriptor.Host: planned.Name, descriptor.ID: planned.Name,
+				},
+				Port: standIn.Port, User: user,
 				Password: func(user string) string { return a.password(key, user) },
 			})
 		}
 	}
+}
+
+// placeholder is the counterpart of what has no copy in the sandbox account: policies that name it name its like there,
+// which does not exist.
+func (a *applying) placeholder(sourceARN string) rewrite.Counterpart {
+	return rewrite.Counterpart{Values: map[descriptor.Form]string{descriptor.ARN: a.forker.placeholderARN(sourceARN)}}
+}
+
+// placeholderARN moves an ARN of production into the sandbox account.
+func (f *Forker) placeholderARN(sourceARN string) string {
+	parsed, err := arn.Parse(sourceARN)
+	if err != nil {
+		return ""
+	}
+	parsed.AccountID = f.options.Sandbox.AccountID
+	if parsed.Region != "" {
+		parsed.Region = f.targetRegion(parsed.Region)
+	}
+	return parsed.String()
 }
 
 // know tells the rewriter about a copy.

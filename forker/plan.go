@@ -143,6 +143,14 @@ func uniqueContainers(catalog *descriptor.Catalog, plan *Plan) {
 	}
 }
 
+// Rule gives the rule that chose a resource; false where none did.
+func (p *Plan) Rule(key string) (Rule, bool) {
+	if rule := p.rules[key]; rule != nil {
+		return *rule, true
+	}
+	return Rule{}, false
+}
+
 // rule that chose a resource; nil where none did.
 func (p *Plan) rule(key string) *Rule { return p.rules[key] }
 
