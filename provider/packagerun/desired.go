@@ -1,0 +1,196 @@
+package packagerun
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
+)
+
+// desired is what an interpreted package asks for, as far as the attributes go. It is a pure function of the plan and the
+// arguments.
+type desired struct {
+	name      string // default of the run's name
+	plan      *plan.Plan
+	digest    string
+	services  map[string]desiredService
+	artifacts map[string]desiredArtifact
+	// output and sensitive are known at plan if they hold no runtime value.
+	output, sensitive           any
+	outputKnown, sensitiveKnown bool
+}
+
+type desiredService struct {
+	spec   *plan.ServiceSpec
+	status string
+	// inputs is everything whose change will change the service, secrets replaced by the version of the secrets.
+	inputs string
+}
+
+type desiredArtifact struct {
+	// digest of the content where the plan can tell it.
+	digest string
+	inputs string
+	// settled tells that equal inputs give an equal artifact: nothing in it comes out of the running environment.
+	settled bool
+}
+
+// want works out what a plan asks for. Version stands for the write-only arguments, whose values must not count: they may
+// be others in each phase of one apply.
+func want(interpreted *plan.Plan, args arguments, version types.Int64) (*desired, error) {
+	standIn := value.Masked
+	if !version.IsNull() {
+		standIn = fmt.Sprintf("(sensitive, version %d)", version.ValueInt64())
+	}
+	d := &desired{
+		name: runName(interpreted.PackageName), plan: interpreted, digest: packageDigest(interpreted),
+		services: map[string]desiredService{}, artifacts: map[string]desiredArtifact{},
+	}
+	inputs := func(v any) (string, error) {
+		text, err := json.Marshal(v)
+		return args.writeOnly.Replace(string(text), standIn), err
+	}
+	status := statuses(interpreted)
+	for i := range interpreted.Instructions {
+		operation := interpreted.Instructions[i].Operation
+		for _, name := range operation.Produces() {
+			text, err := inputs(operation)
+			if err != nil {
+				return nil, fmt.Errorf("describe the artifact %q: %w", name, err)
+			}
+			d.artifacts[name] = desiredArtifact{digest: uploadDigest(operation), inputs: text, settled: settled(operation, text)}
+		}
+	}
+	for name, spec := range interpreted.Services() {
+		mounted := map[string]string{}
+		for _, mount := range spec.Files {
+			for _, artifact := range mount.Artifacts {
+				mounted[artifact] = d.artifacts[artifact].inputs
+			}
+		}
+		text, err := inputs([]any{spec, mounted})
+		if err != nil {
+			return nil, fmt.Errorf("describe the service %q: %w", name, err)
+		}
+		d.services[name] = desiredService{spec: spec, status: status[name], inputs: text}
+	}
+	d.split(interpreted.Output, args)
+	return d, nil
+}
+
+// statuses tells in which state the plan leaves each service.
+func statuses(interpreted *plan.Plan) map[string]string {
+	status := map[string]string{}
+	for i := range interpreted.Instructions {
+		switch operation := interpreted.Instructions[i].Operation.(type) {
+		case *plan.AddServices:
+			for j := range operation.Services {
+				status[operation.Services[j].Name] = "running"
+			}
+		case *plan.StartService:
+			status[operation.Service] = "running"
+		case *plan.StopService:
+			status[operation.Service] = "stopped"
+		}
+	}
+	return status
+}
+
+func uploadDigest(operation plan.Operation) string {
+	if upload, ok := operation.(*plan.UploadFiles); ok && upload.Tree != nil {
+		return upload.Tree.Digest()
+	}
+	return ""
+}
+
+func settled(operation plan.Operation, text string) bool {
+	switch operation.(type) {
+	case *plan.UploadFiles, *plan.RenderTemplates:
+		return len(plan.FindRuntimeValues(text)) == 0
+	default:
+		return false
+	}
+}
+
+// sensitiveKey is the key under which a package returns what belongs into sensitive_output.
+const sensitiveKey = "sensitive"
+
+// split divides what the package returned into what is shown and what is not.
+func (d *desired) split(returned any, args arguments) {
+	d.output, d.sensitive = splitOutput(returned, args)
+	d.outputKnown, d.sensitiveKnown = !hasRuntimeValues(d.output), !hasRuntimeValues(d.sensitive)
+}
+
+func splitOutput(returned any, args arguments) (output, sensitive any) {
+	output = returned
+	if object, ok := returned.(map[string]any); ok {
+		if hidden, found := object[sensitiveKey]; found {
+			shown := maps.Clone(object)
+			delete(shown, sensitiveKey)
+			output, sensitive = shown, hidden
+		}
+	}
+	output, _ = args.secrets.MaskAny(output)
+	sensitive, _ = args.writeOnly.MaskAny(sensitive)
+	return output, sensitive
+}
+
+func hasRuntimeValues(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return len(plan.FindRuntimeValues(v)) > 0
+	case []any:
+		return slices.ContainsFunc(v, hasRuntimeValues)
+	case map[string]any:
+		for _, element := range v {
+			if hasRuntimeValues(element) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// packageDigest covers the files of a local package and the commits of remote ones.
+func packageDigest(interpreted *plan.Plan) string {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "name %q\n", interpreted.PackageName)
+	for _, file := range slices.Sorted(maps.Keys(interpreted.Files)) {
+		fmt.Fprintf(hash, "file %q %s\n", file, interpreted.Files[file])
+	}
+	for _, reference := range interpreted.Packages {
+		fmt.Fprintf(hash, "package %q %s\n", reference.Locator, reference.Commit)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// runName makes a run's name out of a package's: its last segment, in the letters that a name may have.
+func runName(packageName string) string {
+	segment := packageName[strings.LastIndex(packageName, "/")+1:]
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + ('a' - 'A')
+		default:
+			return '-'
+		}
+	}, segment)
+	name = strings.Trim(strings.TrimLeft(name, "0123456789-"), "-")
+	if len(name) > 40 {
+		name = strings.TrimRight(name[:40], "-")
+	}
+	if name == "" {
+		return "run"
+	}
+	return name
+}

@@ -1,0 +1,175 @@
+package provider
+
+import (
+	"errors"
+	"regexp"
+
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+
+	"github.com/sundog-dev/terraform-provider-sundog/provider/check"
+)
+
+func providerSchema() schema.Schema {
+	return schema.Schema{
+		MarkdownDescription: "Sundog makes isolated environments out of a team's own containers and copies of, or stand-ins for, the " +
+			"managed cloud services that those containers use.",
+		Attributes: map[string]schema.Attribute{
+			"backend": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "What runs enclaves. Only `docker` (the default) is part of this version. Environment: `SUNDOG_BACKEND`.",
+				Validators:          []validator.String{stringvalidator.OneOf("docker", "kubernetes")},
+			},
+			"owner": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Who may adopt what is found without being in the state (after a killed apply, for example). " +
+					"Environment: `SUNDOG_OWNER`. Default: a random id, made at first need and kept in the CLI's data folder (`.terraform`). " +
+					"Set it where that folder does not outlive the job, as on CI.",
+				Validators: []validator.String{check.String("1 to 63 letters, digits, dots, underscores and hyphens", checkOwner)},
+			},
+			"event_dir": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Folder for progress as JSON lines, one file for each run (`<enclave>/<run>.jsonl`) and each fork " +
+					"(`fork/<fork>.jsonl`). Environment: `SUNDOG_EVENT_DIR`. Default: `sundog/events` in the CLI's data folder.",
+			},
+			"digest_key": schema.StringAttribute{
+				Optional: true, Sensitive: true,
+				MarkdownDescription: "Key for the hashes of production's configuration values, which may be secret. Environment: " +
+					"`SUNDOG_DIGEST_KEY`. Default: a random one, kept in the CLI's data folder. Another key makes every resource of production " +
+					"look changed once, so set it where that folder does not outlive the job.",
+				Validators: []validator.String{stringvalidator.LengthAtLeast(16)},
+			},
+			"docker": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The Docker Engine to use.",
+				Attributes: map[string]schema.Attribute{
+					"host": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "Where the engine listens, for example `unix:///var/run/docker.sock`. Default: `DOCKER_HOST`, then the Docker CLI's current context, then the platform's socket.",
+					},
+				},
+			},
+			"kubernetes": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The Kubernetes cluster to use. Not part of this version.",
+				Attributes: map[string]schema.Attribute{
+					"config_path":    schema.StringAttribute{Optional: true, MarkdownDescription: "Path of a kubeconfig file."},
+					"config_context": schema.StringAttribute{Optional: true, MarkdownDescription: "Context of the kubeconfig file."},
+					"storage_class":  schema.StringAttribute{Optional: true, MarkdownDescription: "Storage class of persistent directories."},
+				},
+			},
+			"production": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The AWS account that forks are made of. It is only ever read.",
+				Attributes:          productionAttributes(),
+			},
+			"sandbox": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The AWS account that forks are written to.",
+				Attributes:          sandboxAttributes(),
+			},
+		},
+	}
+}
+
+func productionAttributes() map[string]schema.Attribute {
+	attributes := accountAttributes("production")
+	attributes["regions"] = schema.ListAttribute{
+		Optional: true, ElementType: types.StringType,
+		MarkdownDescription: "Regions to read. Keys of resources outside of the first end in `@region`. Environment: `AWS_REGION`, if one region will do.",
+	}
+	return attributes
+}
+
+func sandboxAttributes() map[string]schema.Attribute {
+	attributes := accountAttributes("sandbox")
+	attributes["region"] = schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "Region to write to. Default: production's first region.",
+	}
+	attributes["enclave_endpoint_url"] = schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "The same as `endpoint_url`, as containers in an enclave see it. Derived where `endpoint_url` is a loopback address.",
+		Validators:          []validator.String{urlCheck()},
+	}
+	return attributes
+}
+
+func accountAttributes(side string) map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"account_id": schema.StringAttribute{
+			Required:            true,
+			MarkdownDescription: "Account number. Every call is refused if the credentials belong to another account.",
+			Validators:          []validator.String{check.String("the 12 digits of the account number", checkAccountID)},
+		},
+		"profile": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Profile of the shared configuration files.",
+		},
+		"access_key": schema.StringAttribute{
+			Optional: true, Sensitive: true,
+			MarkdownDescription: "Access key id. Default: the AWS SDK's own chain (environment, profile, instance).",
+			Validators:          []validator.String{stringvalidator.AlsoRequires(sibling("secret_key"))},
+		},
+		"secret_key": schema.StringAttribute{
+			Optional: true, Sensitive: true,
+			MarkdownDescription: "Secret access key.",
+			Validators:          []validator.String{stringvalidator.AlsoRequires(sibling("access_key"))},
+		},
+		"token": schema.StringAttribute{
+			Optional: true, Sensitive: true,
+			MarkdownDescription: "Session token of temporary credentials.",
+		},
+		"shared_config_files": schema.ListAttribute{
+			Optional: true, ElementType: types.StringType,
+			MarkdownDescription: "Shared configuration files instead of `~/.aws/config`.",
+		},
+		"assume_role": schema.SingleNestedAttribute{
+			Optional:            true,
+			MarkdownDescription: "A role to assume with the credentials above.",
+			Attributes: map[string]schema.Attribute{
+				"role_arn": schema.StringAttribute{
+					Required: true, MarkdownDescription: "ARN of the role.",
+				},
+				"external_id": schema.StringAttribute{
+					Optional: true, Sensitive: true, MarkdownDescription: "External id that the role's trust policy asks for.",
+				},
+				"session_name": schema.StringAttribute{
+					Optional: true, MarkdownDescription: "Session name, as it appears in the account's audit log. Default `sundog-" + side + "`.",
+				},
+			},
+		},
+		"endpoint_url": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Address of an emulator that stands for all AWS services.",
+			Validators:          []validator.String{urlCheck()},
+		},
+	}
+}
+
+var (
+	accountID = regexp.MustCompile(`^[0-9]{12}$`)
+	ownerID   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+	httpURL   = regexp.MustCompile(`^https?://[^/?#\s]+/?$`)
+)
+
+func checkAccountID(text string) error {
+	if !accountID.MatchString(text) {
+		return errors.New("that is no account number")
+	}
+	return nil
+}
+
+func checkOwner(text string) error {
+	if !ownerID.MatchString(text) {
+		return errors.New("that cannot stand in a label")
+	}
+	return nil
+}
+
+func urlCheck() validator.String {
+	return stringvalidator.RegexMatches(httpURL, "must be a URL such as http://127.0.0.1:5000")
+}

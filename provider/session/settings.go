@@ -1,0 +1,79 @@
+// Package session holds what the provider block configures: one immutable Session, shared by all resources and data
+// sources of a provider process. It refuses to connect to anything before something asks for it.
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/sundog-dev/terraform-provider-sundog/forker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// ErrUnknown tells that the provider's configuration is not known yet, because it comes from something that this very
+// apply makes.
+var ErrUnknown = errors.New("the provider's configuration is not known until apply")
+
+// Settings is the provider block with environment variables and defaults filled in.
+type Settings struct {
+	// Backend is "docker" or "kubernetes".
+	Backend    string
+	DockerHost string // empty: the Docker CLI's own choice
+	Owner      string // empty: a random one, kept in DataDir
+	DigestKey  string // empty: a random one, kept in DataDir
+	EventDir   string
+	// DataDir is the CLI's data folder, .terraform or TF_DATA_DIR; WorkDir is what relative folders start from.
+	DataDir string
+	WorkDir string
+	// Production and Sandbox are nil where the provider block does not have them.
+	Production *forker.Account
+	Sandbox    *forker.Account
+	// Unknown names the attributes of the provider block whose values are not known yet.
+	Unknown []string
+}
+
+// Engine carries plans out; *engine.Engine is the real one.
+type Engine interface {
+	Apply(ctx context.Context, request engine.Request) (*engine.Result, error)
+	Observe(ctx context.Context, enclave, run string) (*engine.Result, error)
+	Remove(ctx context.Context, enclave, run string) error
+}
+
+// Forker makes forks; *forker.Forker is the real one.
+type Forker interface {
+	Inventory(ctx context.Context, selection forker.Selection) (*forker.Inventory, error)
+	Tags(ctx context.Context, resources []forker.Resource) (map[string]map[string]string, error)
+	Apply(ctx context.Context, plan *forker.Plan, runner forker.Runner) (*forker.Result, error)
+	Observe(ctx context.Context, fork string, runner forker.Runner) (*forker.Result, error)
+	Destroy(ctx context.Context, fork string, runner forker.Runner) error
+}
+
+// PackageRequest asks to interpret a package.
+type PackageRequest struct {
+	// Package is a folder or a locator; folders are relative to BaseDir.
+	Package      string
+	BaseDir      string
+	Args         map[string]any
+	MainFile     string
+	MainFunction string
+	Backend      string
+}
+
+// Packages opens and interprets packages.
+type Packages interface {
+	Interpret(ctx context.Context, request PackageRequest) (*plan.Plan, error)
+	// Parameters tells about a package without running its function: its plan has only name, description and parameters.
+	Parameters(ctx context.Context, request PackageRequest) (*plan.Plan, error)
+}
+
+// Builders make the engines' parts. Tests put fakes in their place.
+type Builders struct {
+	Backend  func(settings Settings, logger *slog.Logger) (enclave.Backend, error)
+	Engine   func(backend enclave.Backend, options engine.Options) Engine
+	Runner   func(backend enclave.Backend, options engine.Options, enclave, owner string) forker.Runner
+	Forker   func(options forker.Options) (Forker, error)
+	Packages func(settings Settings, logger *slog.Logger) Packages
+}
