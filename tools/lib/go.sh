@@ -30,3 +30,19 @@ setup_lint() { build_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd
 setup_tfplugindocs() { build_tool tfplugindocs github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs; }
 setup_gotestsum() { build_tool gotestsum gotest.tools/gotestsum; }
 setup_recorder() { build_tool wirerecorder ./wirerecorder; }
+setup_testsummary() { build_tool testsummary ./testsummary; }
+
+# The modules of this repository, each a folder.
+# shellcheck disable=SC2034 # It is read by the scripts that source this file.
+MODULES=(. tools examples/staging-fork/apps)
+
+# setup_compiler: a C compiler, which Go's race detector needs.
+setup_compiler() {
+	if command -v "${CC:-gcc}" >/dev/null 2>&1 || command -v clang >/dev/null 2>&1; then return 0; fi
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+		say "compiler: installing the packages gcc and libc6-dev, for Go's race detector"
+		quietly apt-gcc apt_install gcc libc6-dev
+		return 0
+	fi
+	die "no C compiler on PATH, which Go's race detector needs: install gcc, then run this again"
+}
