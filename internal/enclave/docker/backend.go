@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/moby/moby/client"
 
@@ -37,6 +38,8 @@ type Backend struct {
 	records keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
+	// silence is how long the holder of a lock may be silent; tests shorten it.
+	silence time.Duration
 }
 
 var _ enclave.Backend = (*Backend)(nil)
@@ -51,7 +54,7 @@ type connection struct {
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
 func New(options Options) *Backend {
-	backend := &Backend{logger: options.Logger}
+	backend := &Backend{logger: options.Logger, silence: defaultSilence}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}

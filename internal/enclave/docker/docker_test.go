@@ -1,28 +1,101 @@
 package docker
 
 import (
-	"os"
 	"testing"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// dockerBackend is a backend on the engine of this machine.
-func dockerBackend(t *testing.T) *Backend {
-	t.Helper()
-	if os.Getenv("SUNDOG_TEST_DOCKER") != "1" {
-		t.Skip("SUNDOG_TEST_DOCKER=1 runs the tests that need a Docker Engine")
-	}
-	backend := New(Options{})
-	t.Cleanup(func() {
-		if err := backend.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return backend
-}
-
 func TestDockerConforms(t *testing.T) {
+	t.Parallel()
 	backend := dockerBackend(t)
 	enclavetest.Run(t, backend, enclavetest.BuildImages(t, backend))
+}
+
+func TestDockerObservesWithAConstantNumberOfCalls(t *testing.T) {
+	t.Parallel()
+	direct := dockerBackend(t)
+	images := enclavetest.BuildImages(t, direct)
+	name := reserveEnclave(t, direct)
+	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	counter := newGate(t, direct, 0, nil)
+	backend := New(Options{Host: counter.Host})
+	observe := func() int64 {
+		before := counter.requests.Load()
+		_, err := backend.Observe(t.Context(), name)
+		must(t, err)
+		return counter.requests.Load() - before
+	}
+	empty := observe()
+	for _, service := range []string{"one", "two", "three"} {
+		request := serviceRequest(t, direct, images.Service)
+		request.Spec.Name = service
+		_, err := direct.CreateService(t.Context(), name, request)
+		must(t, err)
+	}
+	if full := observe(); full != empty || full > 3 {
+		t.Errorf("observing took %d calls for no service and %d for three, want the same and at most 3", empty, full)
+	}
+}
+
+func TestDockerKeepsSecretsOutOfLabels(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	images := enclavetest.BuildImages(t, backend)
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	request := serviceRequest(t, backend, images.Service)
+	request.Spec.Env = map[string]string{"PASSWORD": "hunter2"}
+	request.Spec.VolatileEnv = map[string]string{"TOKEN": "hunter2"}
+	request.Spec.Cmd = append(request.Spec.Cmd, "-lines", "hunter2")
+	request.Spec.Labels = map[string]string{"team": "shop"}
+	created, err := backend.CreateService(t.Context(), name, request)
+	must(t, err)
+	containers, err := connectionOf(t, backend).containersOf(t.Context(), ofEnclave(name), ofService("api"))
+	must(t, err)
+	if len(containers) != 1 || containers[0].ID != created.ID {
+		t.Fatalf("got %d containers", len(containers))
+	}
+	labels := containers[0].Labels
+	for key, value := range labels {
+		if value == "hunter2" {
+			t.Errorf("label %s holds a secret", key)
+		}
+	}
+	if labels["team"] != "shop" || labels[enclave.LabelManagedBy] != enclave.ManagedBy || labels[enclave.LabelRole] != roleService {
+		t.Errorf("labels are %v", labels)
+	}
+}
+
+func TestDockerStartsPersistentDirectoriesWithTheImagesFiles(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	images := enclavetest.BuildImages(t, backend)
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	request := serviceRequest(t, backend, images.Service)
+	request.Spec.Files = map[string]plan.Mount{"/seed": {PersistentKey: "store"}}
+	must(t, createAndStart(t.Context(), backend, name, request))
+	if text := exec1(t, backend, name, "api", "cat", "/seed/from-image"); text != "of the image" {
+		t.Errorf("got %q, want the image's file", text)
+	}
+}
+
+func TestDockerNamesForeignersInItsNetwork(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	images := enclavetest.BuildImages(t, backend)
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	conn := connectionOf(t, backend)
+	foreigner := createForeigner(t, conn, images.Service, networkName(name), name+"-foreigner")
+	mentions(t, backend.RemoveEnclave(t.Context(), name), name, networkName(name), name+"-foreigner", "docker network disconnect")
+	must(t, conn.removeContainer(t.Context(), foreigner))
+	must(t, backend.RemoveEnclave(t.Context(), name))
 }

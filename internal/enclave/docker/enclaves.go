@@ -46,7 +46,7 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if existing.Owner != spec.Owner {
 			return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 		}
-		return existing, nil
+		return existing, conn.removeDeadLocks(ctx, spec.Name)
 	}
 	if !errors.Is(err, enclave.ErrNotFound) {
 		return nil, err

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/moby/moby/client"
 )
@@ -54,7 +53,7 @@ func tlsDirectoryFromEnvironment(host string) string {
 		return ""
 	}
 	if directory == "" {
-		directory = config.Dir()
+		directory = configDirectory()
 	}
 	return directory
 }
@@ -63,7 +62,10 @@ func contextName() (name, chosen string, err error) {
 	if name := os.Getenv("DOCKER_CONTEXT"); name != "" {
 		return name, fmt.Sprintf("DOCKER_CONTEXT=%s", name), nil
 	}
-	file := filepath.Join(config.Dir(), config.ConfigFileName)
+	if configDirectory() == "" {
+		return "", "", nil
+	}
+	file := filepath.Join(configDirectory(), configFile)
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", nil
@@ -85,7 +87,7 @@ func contextName() (name, chosen string, err error) {
 func readContext(name, chosen string) (endpoint, error) {
 	sum := sha256.Sum256([]byte(name))
 	folder := hex.EncodeToString(sum[:])
-	file := filepath.Join(config.Dir(), "contexts", "meta", folder, "meta.json")
+	file := filepath.Join(configDirectory(), "contexts", "meta", folder, "meta.json")
 	result := endpoint{Host: "the Docker context " + name, Chosen: chosen}
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,11 +107,25 @@ func readContext(name, chosen string) (endpoint, error) {
 		return result, fmt.Errorf("the Docker context %q has no endpoint for Docker (%s)", name, file)
 	}
 	result.Host = host
-	material := filepath.Join(config.Dir(), "contexts", "tls", folder, "docker")
+	material := filepath.Join(configDirectory(), "contexts", "tls", folder, "docker")
 	if _, err := os.Stat(material); err == nil {
 		result.TLSDirectory = material
 	}
 	return result, nil
+}
+
+const configFile = "config.json"
+
+// configDirectory is where the Docker CLI keeps its configuration; empty where there is not even a home.
+func configDirectory() string {
+	if directory := os.Getenv("DOCKER_CONFIG"); directory != "" {
+		return directory
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".docker")
 }
 
 // client makes a client without connecting. The version of the API is negotiated at the first request.

@@ -165,9 +165,13 @@ func serverAddress(given string, name reference.Named) string {
 
 // dockerSettings reads the user's Docker configuration; without one there are no credentials.
 func dockerSettings() (*configfile.ConfigFile, error) {
-	settings, err := config.Load(config.Dir())
+	directory := configDirectory()
+	if directory == "" {
+		return configfile.New(""), nil
+	}
+	settings, err := config.Load(directory)
 	if err != nil {
-		return nil, fmt.Errorf("read the Docker configuration: %w", err)
+		return nil, fmt.Errorf("read the Docker CLI's configuration: %w", err)
 	}
 	if !settings.ContainsAuth() {
 		settings.CredentialsStore = credentials.DetectDefaultStore(settings.CredentialsStore)

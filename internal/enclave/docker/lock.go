@@ -19,8 +19,8 @@ import (
 const (
 	// beatInterval is how often the holder of a lock shows that it is alive.
 	beatInterval = 5 * time.Second
-	// beatTimeout is how long a holder that cannot be looked at otherwise may be silent before its lock is taken over.
-	beatTimeout = 30 * time.Second
+	// defaultSilence is how long a holder that cannot be looked at otherwise may be silent before its lock is taken over.
+	defaultSilence = 30 * time.Second
 	// beatFile is what a holder writes; only that it changes matters, so clocks need not agree.
 	beatFile = "beat"
 )
@@ -46,7 +46,7 @@ func (b *Backend) acquire(ctx context.Context, conn *connection, name, lock, hol
 		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
 	}
 	labels := objectLabels(name, roleLock, map[string]string{labelLock: lock, labelHolder: holder, labelHolderProcess: string(process)})
-	waiter := lockWaiter{conn: conn, enclave: name, lock: lock}
+	waiter := lockWaiter{conn: conn, enclave: name, lock: lock, silence: b.silence}
 	for {
 		id, err := conn.createFromEmpty(ctx, lockName(name, lock), labels)
 		if err == nil {
@@ -109,6 +109,7 @@ func (c *connection) beat(ctx context.Context, id string, now time.Time) error {
 type lockWaiter struct {
 	conn          *connection
 	enclave, lock string
+	silence       time.Duration
 	pause         time.Duration
 	// The holder as last seen, and since when it has been silent on our own clock.
 	id          string
@@ -156,11 +157,8 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 		// A time that cannot be read stays zero: it is shown to people only.
 		w.since, _ = time.Parse(time.RFC3339Nano, holder.Created)
 	}
-	var process processIdentity
-	if err := json.Unmarshal([]byte(holder.Config.Labels[labelHolderProcess]), &process); err == nil {
-		if alive, known := process.alive(); known {
-			return !alive, nil
-		}
+	if alive, known := holderAlive(holder.Config.Labels); known {
+		return !alive, nil
 	}
 	beat := "none"
 	stat, err := w.conn.ContainerStatPath(ctx, w.id, client.ContainerStatPathOptions{Path: "/" + beatFile})
@@ -172,7 +170,34 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 	if beat != w.beat {
 		w.beat, w.silentSince = beat, time.Now()
 	}
-	return time.Since(w.silentSince) > beatTimeout, nil
+	return time.Since(w.silentSince) > w.silence, nil
+}
+
+// removeDeadLocks removes the locks of processes that were killed. Nobody may ever want such a lock again, so it would
+// stay as long as the enclave.
+func (c *connection) removeDeadLocks(ctx context.Context, name string) error {
+	locks, err := c.containersOf(ctx, ofEnclave(name), ofRole(roleLock))
+	if err != nil {
+		return err
+	}
+	for _, item := range locks {
+		if alive, known := holderAlive(item.Labels); !known || alive {
+			continue
+		}
+		if err := c.removeContainer(ctx, item.ID); err != nil {
+			return fmt.Errorf("remove the lock of a dead process: %w", err)
+		}
+	}
+	return nil
+}
+
+// holderAlive tells whether the process that holds a lock runs, if that can be told from here.
+func holderAlive(labels map[string]string) (alive, known bool) {
+	var process processIdentity
+	if err := json.Unmarshal([]byte(labels[labelHolderProcess]), &process); err != nil {
+		return false, false
+	}
+	return process.alive()
 }
 
 func (w *lockWaiter) lockedError(ctx context.Context) error {

@@ -1,0 +1,152 @@
+package docker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+const testOwner = "enclavetest"
+
+// dockerBackend is a backend on the engine of this machine.
+func dockerBackend(t *testing.T) *Backend {
+	t.Helper()
+	if os.Getenv("SUNDOG_TEST_DOCKER") != "1" {
+		t.Skip("SUNDOG_TEST_DOCKER=1 runs the tests that need a Docker Engine")
+	}
+	backend := New(Options{})
+	t.Cleanup(func() {
+		if err := backend.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return backend
+}
+
+// connectionOf gives a backend's connection.
+func connectionOf(t *testing.T, backend *Backend) *connection {
+	t.Helper()
+	conn, err := backend.connect()
+	must(t, err)
+	return conn
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mentions(t *testing.T, err error, texts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("there is no error, want one that mentions %q", texts)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error does not mention %q: %v", text, err)
+		}
+	}
+}
+
+// reserveEnclave gives a free name, and makes sure in the end that nothing bears it.
+func reserveEnclave(t *testing.T, backend *Backend) string {
+	t.Helper()
+	var random [5]byte
+	_, err := rand.Read(random[:])
+	must(t, err)
+	name := "t" + hex.EncodeToString(random[:])
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := backend.RemoveEnclave(ctx, name); err != nil {
+			t.Error(err)
+		}
+		if remaining := connectionOf(t, backend).remaining(ctx, name); remaining != "" {
+			t.Errorf("there remain %s", remaining)
+		}
+	})
+	return name
+}
+
+// serviceRequest asks for a service with a port, an artifact and a persistent directory.
+func serviceRequest(t *testing.T, backend *Backend, image string) enclave.ServiceRequest {
+	t.Helper()
+	found, err := backend.EnsureImage(t.Context(), plan.Image{Name: image}, enclave.ImageNever)
+	must(t, err)
+	return enclave.ServiceRequest{Run: "suite", Owner: testOwner, Digest: "d1", Image: *found, Spec: plan.ServiceSpec{
+		Name: "api", Image: plan.Image{Name: image}, Cmd: []string{"serve", "-http", "8080"},
+		Ports: map[string]plan.Port{"http": {Number: 8080, Transport: "TCP"}},
+		Files: map[string]plan.Mount{"/keep": {PersistentKey: "store"}},
+	}}
+}
+
+func exec1(t *testing.T, backend *Backend, name, service string, arguments ...string) string {
+	t.Helper()
+	result, err := backend.Exec(t.Context(), name, service, enclave.ExecRequest{Command: append([]string{enclavetest.ServiceProgram}, arguments...)})
+	must(t, err)
+	if result.Code != 0 {
+		t.Fatalf("%v ended with code %d: %s", arguments, result.Code, result.Output)
+	}
+	return result.Output
+}
+
+// gate stands between a backend and the engine. It counts requests and can close after some of them.
+type gate struct {
+	Host     string
+	requests atomic.Int64
+	// limit is how many requests pass; then closed is called, once.
+	limit  int64
+	closed func()
+}
+
+// newGate opens a gate to the engine of this machine.
+func newGate(t *testing.T, backend *Backend, limit int64, closed func()) *gate {
+	t.Helper()
+	dial := connectionOf(t, backend).Dialer()
+	folder, err := os.MkdirTemp("", "gate") // A socket's path must be short.
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	socket := filepath.Join(folder, "s")
+	listener, err := net.Listen("unix", socket)
+	must(t, err)
+	g := &gate{Host: "unix://" + socket, limit: limit, closed: closed}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: client.DummyHost})
+	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Negotiation is no step of what is done.
+		if strings.HasSuffix(r.URL.Path, "/_ping") {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		count := g.requests.Add(1)
+		if g.limit > 0 && count > g.limit {
+			if count == g.limit+1 {
+				g.closed()
+			}
+			// The connection ends without an answer.
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return g
+}

@@ -1,0 +1,335 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// createForeigner starts a container of somebody else in a network, without asking for an address.
+func createForeigner(t *testing.T, conn *connection, image, network, name string) string {
+	t.Helper()
+	created, err := conn.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Name: name, Config: &container.Config{Image: image, Cmd: []string{"serve"}}, HostConfig: &container.HostConfig{NetworkMode: container.NetworkMode(network)},
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = conn.removeContainer(context.Background(), created.ID) })
+	_, err = conn.ContainerStart(t.Context(), created.ID, client.ContainerStartOptions{})
+	must(t, err)
+	return created.ID
+}
+
+// TestDockerCompletesHalfMadeEnclaves makes by hand what a killed creation leaves behind.
+func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	conn := connectionOf(t, backend)
+	owner := map[string]string{enclave.LabelOwner: testOwner}
+	store := func(name string) error {
+		_, err := conn.createFromEmpty(t.Context(), storeName(name), objectLabels(name, roleStore, owner))
+		return err
+	}
+	network := func(name string) error { return conn.completeNetwork(t.Context(), name, testOwner) }
+	for title, prepare := range map[string]func(name string) error{
+		"store without network": store,
+		"network without store": network,
+		"network and store without record": func(name string) error {
+			if err := store(name); err != nil {
+				return err
+			}
+			return network(name)
+		},
+		"network that only asked for a subnet": func(name string) error {
+			_, err := conn.NetworkCreate(t.Context(), networkName(name)+"_probe", client.NetworkCreateOptions{Labels: objectLabels(name, roleProbe, owner)})
+			return err
+		},
+		"record that was cut off": func(name string) error {
+			if err := store(name); err != nil {
+				return err
+			}
+			whole := slot{sequence: 1, content: []byte(`{"owner":"x"}`)}.encode()
+			return conn.writeStore(t.Context(), name, storeFile{folderState + "/" + stateEnclave + "/1", whole[:len(whole)-3]})
+		},
+		"lock of a dead process": func(name string) error {
+			labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+			_, err := conn.createFromEmpty(t.Context(), lockName(name, "create"), labels)
+			return err
+		},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			name := reserveEnclave(t, backend)
+			must(t, prepare(name))
+			if _, err := backend.Enclave(t.Context(), name); err == nil {
+				t.Error("a half-made enclave is found")
+			}
+			created, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+			must(t, err)
+			if created.Owner != testOwner || len(created.Key) != keySize {
+				t.Errorf("got %+v", created)
+			}
+			networks, err := conn.NetworkList(t.Context(), client.NetworkListOptions{Filters: withLabels(ofEnclave(name))})
+			must(t, err)
+			if len(networks.Items) != 1 {
+				t.Errorf("there are %d networks, want 1", len(networks.Items))
+			}
+		})
+	}
+	t.Run("half-made enclave of another owner", func(t *testing.T) {
+		t.Parallel()
+		name := reserveEnclave(t, backend)
+		must(t, store(name))
+		_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: "somebody else"})
+		mentions(t, err, name, testOwner)
+	})
+}
+
+// TestDockerReplacesHalfMadeServices makes by hand what a killed creation of a service leaves behind.
+func TestDockerReplacesHalfMadeServices(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	conn := connectionOf(t, backend)
+	images := enclavetest.BuildImages(t, backend)
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	request := serviceRequest(t, backend, images.Service)
+	created, err := backend.CreateService(t.Context(), name, request)
+	must(t, err)
+	// Killed after the old container was removed and before the new one got its name.
+	must(t, conn.rename(t.Context(), created.ID, pendingName(name, "api")))
+	snapshot, err := backend.Observe(t.Context(), name)
+	must(t, err)
+	if len(snapshot.Services) != 0 || len(snapshot.Extra) != 1 || snapshot.Extra[0].Name != "api" {
+		t.Errorf("observed %v and %v, want one extra service", snapshot.Services, snapshot.Extra)
+	}
+	again, err := backend.CreateService(t.Context(), name, request)
+	must(t, err)
+	if again.ID == created.ID || again.IPAddress != created.IPAddress || again.Ports["http"].HostPort != created.Ports["http"].HostPort {
+		t.Errorf("got %+v, want a new container with address and port of %+v", again, created)
+	}
+	// Killed before the new container was filled: both are there.
+	other := request
+	other.Digest = "d2"
+	pending, err := connectionOf(t, backend).predecessors(t.Context(), name, other)
+	must(t, err)
+	_, _, err = backend.createPending(t.Context(), conn, other, pending)
+	must(t, err)
+	must(t, createAndStart(t.Context(), backend, name, other))
+	final, err := backend.Observe(t.Context(), name)
+	must(t, err)
+	if len(final.Extra) != 0 || final.Services["api"].Digest != "d2" || final.Services["api"].State != enclave.StateRunning {
+		t.Errorf("observed %+v and %v", final.Services, final.Extra)
+	}
+	volumes, err := conn.VolumeList(t.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(name))})
+	must(t, err)
+	if len(volumes.Items) != 1 {
+		t.Errorf("there are %d volumes, want the persistent one only", len(volumes.Items))
+	}
+	// A service that was made and never started is removed like any other.
+	must(t, backend.RemoveService(t.Context(), name, "api"))
+}
+
+// TestDockerHealsAfterAKill kills a process after each of its requests in turn: creation, replacement and removal must
+// come to the same end when they are simply repeated.
+func TestDockerHealsAfterAKill(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	images := enclavetest.BuildImages(t, backend)
+	for _, kind := range []string{"create", "replace", "remove"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for limit := int64(1); ; limit++ {
+				if !killAfter(t, backend, images.Service, kind, limit) {
+					t.Logf("%s takes %d requests", kind, limit-1)
+					if limit < 5 {
+						t.Errorf("only %d requests were cut", limit-1)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// killAfter kills a child after some requests and repeats its job. It reports false if the child was done before.
+func killAfter(t *testing.T, backend *Backend, image, kind string, limit int64) (killed bool) {
+	t.Helper()
+	ctx, name := t.Context(), reserveEnclave(t, backend)
+	// The engine has only some thirty subnets, so each goes at once.
+	defer func() { must(t, backend.RemoveEnclave(ctx, name)) }()
+	request := serviceRequest(t, backend, image)
+	address := ""
+	if kind != "create" {
+		_, err := backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: testOwner})
+		must(t, err)
+		tree, err := plan.NewFileTree([]plan.File{plan.TextFile("a.txt", 0o644, "alpha")})
+		must(t, err)
+		must(t, backend.PutArtifact(ctx, name, tree.Digest(), tree.WriteTar))
+		request.Spec.Files["/data"] = plan.Mount{Artifacts: []string{"seed"}}
+		request.Artifacts = map[string]string{"seed": tree.Digest()}
+		must(t, createAndStart(ctx, backend, name, request))
+		exec1(t, backend, name, "api", "write", "/keep/a.txt", "kept")
+		service, err := backend.Service(ctx, name, "api")
+		must(t, err)
+		address = service.IPAddress
+	}
+	request.Digest = "d2"
+	var command *exec.Cmd
+	cut := newGate(t, backend, limit, func() { _ = command.Process.Kill() })
+	command = child(t, childJob{Kind: kind, Host: cut.Host, Enclave: name, Request: &request})
+	output, err := command.CombinedOutput()
+	if cut.requests.Load() <= limit {
+		if err != nil {
+			t.Fatalf("the child failed by itself: %v\n%s", err, output)
+		}
+		return false
+	}
+	if kind == "remove" {
+		must(t, backend.RemoveEnclave(ctx, name))
+		if remaining := connectionOf(t, backend).remaining(ctx, name); remaining != "" {
+			t.Errorf("after %d requests: there remain %s", limit, remaining)
+		}
+		return true
+	}
+	begun := time.Now()
+	_, err = backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	must(t, createAndStart(ctx, backend, name, request))
+	if taken := time.Since(begun); taken > 20*time.Second {
+		t.Errorf("after %d requests: healing took %s", limit, taken)
+	}
+	checkHealed(t, backend, name, kind, address, limit)
+	return true
+}
+
+func checkHealed(t *testing.T, backend *Backend, name, kind, address string, limit int64) {
+	t.Helper()
+	ctx, conn := t.Context(), connectionOf(t, backend)
+	snapshot, err := backend.Observe(ctx, name)
+	must(t, err)
+	service := snapshot.Services["api"]
+	if len(snapshot.Services) != 1 || len(snapshot.Extra) != 0 || service.Digest != "d2" || service.State != enclave.StateRunning {
+		t.Errorf("after %d requests: observed %+v and %+v", limit, snapshot.Services, snapshot.Extra)
+	}
+	containers, err := conn.containersOf(ctx, ofEnclave(name))
+	must(t, err)
+	var names []string
+	for _, item := range containers {
+		names = append(names, containerName(item))
+	}
+	slices.Sort(names)
+	if want := []string{serviceName(name, "api"), storeName(name)}; !slices.Equal(names, want) {
+		t.Errorf("after %d requests: containers %q, want %q", limit, names, want)
+	}
+	volumes, err := conn.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(name))})
+	must(t, err)
+	want := 1
+	if kind == "replace" {
+		want = 2
+		if service.IPAddress != address {
+			t.Errorf("after %d requests: address %s, want %s", limit, service.IPAddress, address)
+		}
+		if text := exec1(t, backend, name, "api", "cat", "/keep/a.txt"); text != "kept" {
+			t.Errorf("after %d requests: the persistent file holds %q", limit, text)
+		}
+		if text := exec1(t, backend, name, "api", "cat", "/data/a.txt"); text != "alpha" {
+			t.Errorf("after %d requests: the mounted file holds %q", limit, text)
+		}
+	}
+	if len(volumes.Items) != want {
+		t.Errorf("after %d requests: %d volumes, want %d", limit, len(volumes.Items), want)
+	}
+}
+
+// TestDockerTakesLocksOver has a holder killed, and one on another machine fall silent.
+func TestDockerTakesLocksOver(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	t.Run("of a process that was killed", func(t *testing.T) {
+		t.Parallel()
+		command := child(t, childJob{Kind: "lock", Enclave: name})
+		output, err := command.StdoutPipe()
+		must(t, err)
+		must(t, command.Start())
+		line := make([]byte, len("locked\n"))
+		_, err = output.Read(line)
+		must(t, err)
+		if !bytes.Equal(line, []byte("locked\n")) {
+			t.Fatalf("the child says %q", line)
+		}
+		must(t, command.Process.Kill())
+		_ = command.Wait() // It was killed.
+		begun := time.Now()
+		unlock, err := backend.Lock(t.Context(), name, "run/shop", "the next one")
+		must(t, err)
+		unlock()
+		if taken := time.Since(begun); taken > 5*time.Second {
+			t.Errorf("it took %s", taken)
+		}
+	})
+	foreign := objectLabels(name, roleLock, map[string]string{labelHolder: "somebody elsewhere", labelHolderProcess: `{"machine":"elsewhere","pid":1,"started":"1"}`})
+	impatient := New(Options{})
+	impatient.silence = 2 * time.Second
+	t.Run("of a machine that has fallen silent", func(t *testing.T) {
+		t.Parallel()
+		_, err := connectionOf(t, backend).createFromEmpty(t.Context(), lockName(name, "silent"), foreign)
+		must(t, err)
+		unlock, err := impatient.Lock(t.Context(), name, "silent", "the next one")
+		must(t, err)
+		unlock()
+	})
+	t.Run("but not of a machine that is alive", func(t *testing.T) {
+		t.Parallel()
+		conn := connectionOf(t, backend)
+		id, err := conn.createFromEmpty(t.Context(), lockName(name, "alive"), foreign)
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		go func() {
+			for ctx.Err() == nil {
+				_ = conn.beat(ctx, id, time.Now())
+				time.Sleep(500 * time.Millisecond)
+			}
+		}()
+		_, err = impatient.Lock(ctx, name, "alive", "the next one")
+		mentions(t, err, "somebody elsewhere", name)
+	})
+}
+
+func TestDockerRenewsItsLocks(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	unlock, err := backend.Lock(t.Context(), name, "l", "me")
+	must(t, err)
+	defer unlock()
+	deadline := time.Now().Add(3 * beatInterval)
+	for time.Now().Before(deadline) {
+		_, err := connectionOf(t, backend).ContainerStatPath(t.Context(), lockName(name, "l"), client.ContainerStatPathOptions{Path: "/" + beatFile})
+		if err == nil {
+			return
+		}
+		if !strings.Contains(strings.ToLower(err.Error()), "not found") {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Errorf("no beat in %s", 3*beatInterval)
+}
