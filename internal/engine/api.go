@@ -50,11 +50,17 @@ type Request struct {
 	// Parallelism bounds how many services of one batch start at the same time; 0 means 4.
 	Parallelism int
 	Images      enclave.ImagePolicy
+	// Secrets are values that must not show in errors and events, beside those that the plan marks as such.
+	Secrets []string
 }
 
 // Result is a run as it is after an apply or an observation.
 type Result struct {
-	Run string
+	Run       string
+	Owner     string
+	CreatedAt time.Time
+	// Complete tells that the last apply came to its end.
+	Complete bool
 	// Services of the run by name, tasks left out. A service that the record knows and that is gone has State "missing".
 	Services map[string]Service
 	// Artifacts maps the names of the run's artifacts to their digests.
@@ -65,15 +71,19 @@ type Result struct {
 	Messages []string
 	// Warnings from images and instructions.
 	Warnings []string
-	// Operations counts what was done to services, by "keep", "create", "replace", "remove", "start", "stop".
+	// Operations counts what was done to services, by "keep", "create", "replace", "update", "remove", "start", "stop".
 	Operations map[string]int
+	// Decisions tell for every object of the plan what was done and why, in the order of the plan.
+	Decisions []Decision
 }
 
 // Service is a service of a run.
 type Service struct {
 	enclave.Service
-	// Status in words: "running", "exited (1)", "missing", ...
+	// Status in words: "running", "exited (1)", "missing", ...; "completed" is a process that was to end and did.
 	Status string
+	// Holds tells that the service is as its plan left it; the next apply mends one that does not hold.
+	Holds bool
 }
 
 // Event is one step of progress.

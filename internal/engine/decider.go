@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// decider takes the decisions of one comparison or one apply. What depends on runtime values is decided when it is
+// reached, from resolved values; so a producer that ran again and yields the same changes nothing further on. It does
+// nothing itself.
+type decider struct {
+	plan      *plan.Plan
+	itinerary *itinerary
+	world     *world
+	digests   digester
+	// services and steps give what is recorded.
+	services func(key string) *serviceRecord
+	steps    func(id string) *stepRecord
+
+	mutex sync.Mutex
+	// forced are additions whose service a later instruction turned out to need, by key.
+	forced map[string]bool
+	chains map[string][]link
+}
+
+// link is one imperative instruction in the chain of those on the same service.
+type link struct {
+	instruction int
+	digest      string
+}
+
+func newDecider(p *plan.Plan, order *itinerary, w *world, key []byte, services func(string) *serviceRecord, steps func(string) *stepRecord) *decider {
+	return &decider{
+		plan: p, itinerary: order, world: w, digests: digester{key}, services: services, steps: steps,
+		forced: map[string]bool{}, chains: map[string][]link{},
+	}
+}
+
+// serviceChoice is a decision about a service with all that is needed to carry it out.
+type serviceChoice struct {
+	planned   *plannedService
+	spec      plan.ServiceSpec
+	image     enclave.Image
+	artifacts map[string]string
+	wish      serviceWish
+	known     *serviceRecord
+	verdict   verdict
+}
+
+// service decides about one added service.
+func (d *decider) service(planned *plannedService) (*serviceChoice, error) {
+	name := planned.spec.Name
+	choice, err := d.wish(planned, d.world, d.world.artifact)
+	if err != nil {
+		return nil, &serviceError{name, err}
+	}
+	have := d.world.service(name)
+	if have != nil && have.Run != d.world.run {
+		return nil, &serviceError{name, &enclave.OwnedError{Kind: "service", Name: name, Owner: have.Owner, Run: have.Run, CreatedAt: have.CreatedAt}}
+	}
+	choice.verdict = decideService(choice.wish, have, choice.known, d.world.isHalfMade(name))
+	return choice, nil
+}
+
+// wish resolves what a plan asks of one service, and its digests, from the given values and artifacts.
+func (d *decider) wish(planned *plannedService, values plan.Values, artifact func(string) (string, bool)) (*serviceChoice, error) {
+	choice := &serviceChoice{planned: planned, known: d.services(planned.key)}
+	var err error
+	if choice.spec, err = resolveSpec(planned.spec, values); err != nil {
+		return nil, err
+	}
+	var ready bool
+	if choice.image, ready = d.world.image(planned.spec.Image); !ready {
+		return nil, fmt.Errorf("image %q is not ready", planned.spec.Image.Name)
+	}
+	if choice.artifacts, err = artifactsOf(planned.spec, artifact); err != nil {
+		return nil, err
+	}
+	choice.wish.fate = planned.fate
+	if choice.wish.digest, choice.wish.parts, err = d.digests.service(choice.spec, choice.image, choice.artifacts); err != nil {
+		return nil, err
+	}
+	if choice.wish.readiness, err = d.digests.readiness(choice.spec); err != nil {
+		return nil, err
+	}
+	switch {
+	case planned.force:
+		choice.wish.force = "force_update is set"
+	case d.isForced(planned.key):
+		choice.wish.force = "a later instruction on it has to run"
+	}
+	return choice, nil
+}
+
+func (d *decider) force(key string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.forced[key] = true
+}
+
+func (d *decider) isForced(key string) bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.forced[key]
+}
+
+// step decides about one imperative instruction. Service is empty for instructions that work on none. Arguments are
+// resolved.
+func (d *decider) step(instruction int, id, service string, arguments any, produces []string) (stepWish, verdict, error) {
+	wish := stepWish{parts: map[string]string{}}
+	var err error
+	if wish.parts[partArguments], err = d.digests.short(arguments); err != nil {
+		return wish, verdict{}, err
+	}
+	if service != "" {
+		identity, err := d.world.identity(service)
+		if err != nil {
+			return wish, verdict{}, err
+		}
+		if wish.parts[partService], err = d.digests.short(identity); err != nil {
+			return wish, verdict{}, err
+		}
+		if wish.parts[partEarlier], err = d.extend(instruction, service, wish.parts[partArguments]); err != nil {
+			return wish, verdict{}, err
+		}
+	}
+	if wish.digest, err = d.digests.of(map[string]any{"version": digestVersion, "parts": wish.parts}); err != nil {
+		return wish, verdict{}, err
+	}
+	return wish, decideStep(wish, service, d.steps(id), produces, d.world.isStored), nil
+}
+
+// extend adds an instruction to the chain of its service and gives the digest of those before it. Links of this and
+// later instructions go first: an apply may go back to where a service is added.
+func (d *decider) extend(instruction int, service, arguments string) (before string, err error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	// Each addition of a name has a chain of its own.
+	name := service
+	if target := d.itinerary.targets[instruction]; target != nil {
+		name = target.key
+	}
+	chain := slices.DeleteFunc(d.chains[name], func(l link) bool { return l.instruction >= instruction })
+	if len(chain) > 0 {
+		before = chain[len(chain)-1].digest
+	}
+	digest, err := d.digests.short([]string{before, arguments})
+	if err != nil {
+		return "", err
+	}
+	d.chains[name] = append(chain, link{instruction, digest})
+	return before, nil
+}

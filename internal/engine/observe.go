@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// observation is an enclave and the record of one run at one moment.
+type observation struct {
+	snapshot *enclave.Snapshot
+	// record is nil for a run that has none.
+	record *record
+	stored []string
+}
+
+// observe reads everything that a decision needs by a constant number of calls. An enclave that is not there is
+// enclave.ErrNotFound; a backend that cannot be asked is an error, never an empty enclave.
+func (e *Engine) observe(ctx context.Context, name, run string) (*observation, error) {
+	seen := &observation{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		seen.snapshot, err = e.backend.Observe(ctx, name)
+		return err
+	})
+	group.Go(func() (err error) {
+		seen.record, err = readRecord(ctx, e.backend, name, run)
+		return err
+	})
+	group.Go(func() (err error) {
+		seen.stored, err = e.backend.ListArtifacts(ctx, name)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return seen, nil
+}
+
+// checkOwner refuses a run of another owner, whether its record or only its containers tell.
+func (o *observation) checkOwner(run, owner string) error {
+	if o.record != nil {
+		if o.record.Owner != owner {
+			return &enclave.OwnedError{Kind: "run", Name: run, Owner: o.record.Owner, CreatedAt: o.record.CreatedAt}
+		}
+		return nil
+	}
+	for _, name := range sortedKeys(o.snapshot.Services) {
+		if service := o.snapshot.Services[name]; service.Run == run && service.Owner != owner {
+			return &enclave.OwnedError{Kind: "run", Name: run, Owner: service.Owner, CreatedAt: service.CreatedAt}
+		}
+	}
+	return nil
+}
+
+// Observe tells how a run is: the services of its record against what is there. A run that left no trace is ErrNoRun, an
+// enclave that is not there enclave.ErrNotFound.
+func (e *Engine) Observe(ctx context.Context, enclaveName, run string) (*Result, error) {
+	seen, err := e.observe(ctx, enclaveName, run)
+	if err != nil {
+		return nil, fmt.Errorf("observe run %q in enclave %q: %w", run, enclaveName, err)
+	}
+	result := resultOf(run, seen.snapshot, seen.record)
+	if seen.record == nil && len(result.Services) == 0 {
+		return nil, fmt.Errorf("run %q in enclave %q: %w", run, enclaveName, ErrNoRun)
+	}
+	return result, nil
+}
+
+// resultOf puts together what is recorded of a run and what is there.
+func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
+	result := &Result{Run: run, Services: map[string]Service{}, Artifacts: map[string]string{}, Operations: map[string]int{}}
+	for name, service := range snapshot.Services {
+		if service.Run == run && !service.Task {
+			result.Services[name] = Service{Service: service, Status: statusOf(&service)}
+		}
+	}
+	if known == nil {
+		return result
+	}
+	result.Owner, result.CreatedAt, result.Complete = known.Owner, known.CreatedAt, known.Complete
+	result.Output = known.Output.value
+	for name, digest := range known.Artifacts {
+		result.Artifacts[name] = digest
+	}
+	for name, recorded := range known.Services {
+		if service, found := result.Services[name]; found {
+			service.Holds = holds(&service.Service, recorded)
+			if service.Holds && recorded.Completed {
+				service.Status = statusCompleted
+			}
+			result.Services[name] = service
+			continue
+		}
+		if recorded.Fate == fateRemoved || isEarlierAddition(name) {
+			continue
+		}
+		missing := enclave.Service{Name: name, Run: run, Owner: known.Owner, Digest: recorded.Digest, State: StateMissing, Hostname: recorded.Hostname, IPAddress: recorded.IPAddress, Ports: map[string]enclave.PublishedPort{}}
+		result.Services[name] = Service{Service: missing, Status: string(StateMissing)}
+	}
+	return result
+}
+
+// statusCompleted is the status of a service whose process was to end and did so with success.
+const statusCompleted = "completed"
+
+// holds tells whether a service is as its plan left it.
+func holds(service *enclave.Service, recorded *serviceRecord) bool {
+	if service.ID != recorded.ContainerID || recorded.Readiness == "" {
+		return false
+	}
+	switch service.State {
+	case enclave.StateRunning:
+		return recorded.Fate == fateRunning
+	case enclave.StateStopped:
+		return recorded.Fate == fateStopped
+	case enclave.StateExited:
+		return recorded.Fate == fateStopped || recorded.Completed && service.ExitCode == 0
+	case enclave.StateCreated, enclave.StateStarting, enclave.StateRemoving:
+	}
+	return false
+}
+
+// detachTime bounds what is still done after a context has ended.
+const detachTime = 30 * time.Second
+
+// detached gives a context in which a result can still be told and cleaned up after ctx has ended.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), detachTime)
+}

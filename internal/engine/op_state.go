@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// transition carries out a start or stop instruction. It is an imperative instruction like others: it runs again only if
+// something before it on the same service changed, or if the service is not as the plan leaves it.
+func (x *execution) transition(ctx context.Context, i int, name string, target fate) error {
+	if err := x.ownService(name); err != nil {
+		return err
+	}
+	id := x.order.steps[i]
+	wish, taken, err := x.decider.step(i, id, name, string(target), nil)
+	if err != nil {
+		return err
+	}
+	planned := x.order.targets[i]
+	service := x.world.service(name)
+	final := planned == nil || planned.transition == i && planned.fate != fateRemoved
+	if taken.action == ActionKeep && final && service != nil && isRunning(service) != (target == fateRunning) {
+		taken = verdict{ActionRun, "the service is " + statusOf(service)}
+	}
+	if taken.action == ActionKeep {
+		x.note(i, kindStep, id, taken)
+		return nil
+	}
+	if service == nil {
+		if planned != nil {
+			return &rewindError{planned}
+		}
+		return &serviceError{name, fmt.Errorf("service %q: %w in the enclave", name, enclave.ErrNotFound)}
+	}
+	action := ActionStart
+	if target == fateStopped {
+		action = ActionStop
+	}
+	x.note(i, kindStep, id, verdict{action, taken.reason})
+	if err := x.carryTransition(ctx, name, service, planned, target); err != nil {
+		return err
+	}
+	return x.store.now(ctx, func(r *record) {
+		r.Steps[id] = &stepRecord{Digest: wish.digest, Parts: wish.parts}
+		if planned != nil && r.Services[planned.key] != nil {
+			r.Services[planned.key].Fate = target
+		}
+	})
+}
+
+func (x *execution) carryTransition(ctx context.Context, name string, service *enclave.Service, planned *plannedService, target fate) error {
+	if isRunning(service) == (target == fateRunning) {
+		return nil
+	}
+	x.touch()
+	if target == fateRunning {
+		return x.startAgain(ctx, name, planned)
+	}
+	done := x.event("stop", name, "")
+	err := x.engine.backend.StopService(ctx, x.request.Enclave, name)
+	done(err)
+	if err != nil {
+		return &serviceError{name, err}
+	}
+	return x.refresh(ctx, name)
+}
+
+// startAgain starts a stopped service and waits until it is ready as its spec says.
+func (x *execution) startAgain(ctx context.Context, name string, planned *plannedService) error {
+	if err := x.start(ctx, name); err != nil {
+		return err
+	}
+	if planned == nil {
+		return nil
+	}
+	return x.awaitReady(ctx, planned.spec)
+}
+
+func (x *execution) refresh(ctx context.Context, name string) error {
+	service, err := x.engine.backend.Service(ctx, x.request.Enclave, name)
+	if err != nil {
+		return &serviceError{name, err}
+	}
+	x.world.setService(name, service)
+	return nil
+}
+
+// removeService carries out an instruction that removes a service. What is gone already is success.
+func (x *execution) removeService(ctx context.Context, i int, operation *plan.RemoveService) error {
+	name := operation.Service
+	if err := x.ownService(name); err != nil {
+		return err
+	}
+	planned := x.order.targets[i]
+	if x.world.service(name) == nil {
+		x.note(i, kindStep, "removed:"+name, verdict{ActionKeep, "it is removed already"})
+		return nil
+	}
+	x.note(i, kindService, name, verdict{ActionRemove, "the plan removes it"})
+	if err := x.dropService(ctx, name); err != nil {
+		return err
+	}
+	return x.store.now(ctx, func(r *record) {
+		if planned != nil && r.Services[planned.key] != nil {
+			r.Services[planned.key].Fate = fateRemoved
+		}
+	})
+}
+
+func (x *execution) dropService(ctx context.Context, name string) error {
+	x.touch()
+	done := x.event("remove", name, "")
+	err := x.engine.backend.RemoveService(ctx, x.request.Enclave, name)
+	done(err)
+	if err != nil {
+		return &serviceError{name, err}
+	}
+	x.world.setService(name, nil)
+	return nil
+}
+
+// ownService refuses to change a service of another run.
+func (x *execution) ownService(name string) error {
+	service := x.world.service(name)
+	if service == nil || service.Run == x.request.Run {
+		return nil
+	}
+	return &serviceError{name, &enclave.OwnedError{Kind: "service", Name: name, Owner: service.Owner, Run: service.Run, CreatedAt: service.CreatedAt}}
+}
+
+// makeRunning has the service of an instruction run: one that a later instruction stops was kept stopped, one that a
+// later instruction removes was left out.
+func (x *execution) makeRunning(ctx context.Context, i int, name string) error {
+	planned := x.order.targets[i]
+	if x.world.isSkipped(name) {
+		if planned == nil {
+			return &serviceError{name, errors.New("a later instruction removes it")}
+		}
+		return &rewindError{planned}
+	}
+	service := x.world.service(name)
+	if service == nil || planned == nil || isRunning(service) || !x.stoppedAhead(i, name, planned) {
+		return nil
+	}
+	return x.startAgain(ctx, name, planned)
+}
+
+// stoppedAhead tells that a service does not run only because the plan left it stopped in an earlier apply, not because
+// an earlier instruction of this one stopped it.
+func (x *execution) stoppedAhead(i int, name string, planned *plannedService) bool {
+	for j := i - 1; j > planned.instruction; j-- {
+		if x.order.targets[j] != planned {
+			continue
+		}
+		switch x.plan.Instructions[j].Operation.(type) {
+		case *plan.StopService:
+			return false
+		case *plan.StartService:
+			return true
+		}
+	}
+	return planned.fate == fateStopped
+}
+
+func isRunning(service *enclave.Service) bool {
+	return service.State == enclave.StateRunning || service.State == enclave.StateStarting
+}
+
+// getServices requires that services exist.
+func (x *execution) getServices(operation *plan.GetServices) error {
+	for _, name := range operation.Services {
+		if _, err := x.world.identity(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// step is one imperative instruction, resolved.
+type step struct {
+	id        string
+	service   string // empty if it works on none
+	arguments any    // what its digest covers
+	produces  []string
+	// run carries it out. Fields are kept even if it fails, where they are given.
+	run func(ctx context.Context) (fields map[string]any, artifacts map[string]string, err error)
+	// idle tells that it works on services that do not run, too.
+	idle bool
+}
+
+// carry runs an imperative instruction, or takes what it returned before.
+func (x *execution) carry(ctx context.Context, i int, s step) error {
+	if s.id == "" {
+		return fmt.Errorf("instruction %q has no ID", x.plan.Instructions[i].Name)
+	}
+	wish, taken, err := x.decider.step(i, s.id, s.service, s.arguments, s.produces)
+	if err != nil {
+		return err
+	}
+	if taken.action == ActionKeep {
+		x.note(i, kindStep, s.id, taken)
+		x.reuse(s.id, x.store.step(s.id))
+		return nil
+	}
+	if s.service != "" && (!s.idle || x.world.isSkipped(s.service)) {
+		if err := x.makeRunning(ctx, i, s.service); err != nil {
+			return err
+		}
+	}
+	x.note(i, kindStep, s.id, taken)
+	done := x.event(x.plan.Instructions[i].Name, s.id, taken.reason)
+	fields, artifacts, err := s.run(ctx)
+	done(err)
+	if err != nil {
+		return err
+	}
+	made := &stepRecord{Digest: wish.digest, Parts: wish.parts, Values: map[string]typedValue{}, Artifacts: artifacts}
+	for field, value := range fields {
+		made.Values[field] = typedValue{value}
+	}
+	x.reuse(s.id, made)
+	// What ran cannot be undone, so it is on record before anything else happens.
+	return x.store.now(ctx, func(r *record) { r.Steps[s.id] = made })
+}
+
+// reuse makes what a step returned known to later instructions.
+func (x *execution) reuse(id string, made *stepRecord) {
+	fields := make(map[string]any, len(made.Values))
+	for field, value := range made.Values {
+		fields[field] = value.value
+	}
+	x.world.setResults(id, fields)
+	for name, digest := range made.Artifacts {
+		x.keepArtifact(name, digest)
+	}
+}
+
+// exec runs a command in a service.
+func (x *execution) exec(ctx context.Context, i int, operation *plan.Exec) error {
+	recipe, err := resolveRecipe(&operation.Recipe, x.world)
+	if err != nil {
+		return err
+	}
+	return x.carry(ctx, i, step{
+		id: operation.ID, service: operation.Service, arguments: []any{"exec", operation.Service, recipe, operation.Acceptance},
+		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
+			fields, err := x.engine.ask(ctx, x.request.Enclave, x.world, operation.Service, recipe)
+			return fields, nil, x.judge(ctx, operation.Service, operation.Acceptance, fields, err, "the command ended with exit code", fieldOutput)
+		},
+	})
+}
+
+// sendRequest sends one HTTP request to a service.
+func (x *execution) sendRequest(ctx context.Context, i int, operation *plan.Request) error {
+	recipe, err := resolveRecipe(&operation.Recipe, x.world)
+	if err != nil {
+		return err
+	}
+	return x.carry(ctx, i, step{
+		id: operation.ID, service: operation.Service, arguments: []any{"request", operation.Service, recipe, operation.Acceptance},
+		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
+			fields, err := x.engine.ask(ctx, x.request.Enclave, x.world, operation.Service, recipe)
+			return fields, nil, x.judge(ctx, operation.Service, operation.Acceptance, fields, err, "the answer has status code", fieldBody)
+		},
+	})
+}
+
+// judge turns a code that is not acceptable, or a failed question, into an error. The code comes first: it says more
+// than that nothing could be extracted from an error page.
+func (x *execution) judge(ctx context.Context, service string, acceptance plan.Acceptance, fields map[string]any, failure error, what, textField string) error {
+	code, answered := fields[fieldCode].(int64)
+	text, _ := fields[textField].(string)
+	switch {
+	case answered && !checkCode(acceptance, code):
+		return &serviceError{service, fmt.Errorf("%s %d, and only %s is acceptable%s", what, code, codesText(acceptance.Codes), outputText(text))}
+	case failure == nil:
+		return nil
+	case answered:
+		return &serviceError{service, fmt.Errorf("%w%s", failure, outputText(text))}
+	}
+	if ended := x.ended(ctx, service); ended != nil {
+		return x.explain(ctx, service, fmt.Errorf("%w (service %q %s)", failure, service, endedHow(ended)))
+	}
+	return &serviceError{service, failure}
+}
+
+// wait repeats a recipe until a condition holds.
+func (x *execution) wait(ctx context.Context, i int, operation *plan.Wait) error {
+	recipe, err := resolveRecipe(operation.Recipe, x.world)
+	if err != nil {
+		return err
+	}
+	condition, err := resolveCondition(operation.Condition, x.world)
+	if err != nil {
+		return err
+	}
+	return x.carry(ctx, i, step{
+		id: operation.ID, service: operation.Service,
+		arguments: []any{"wait", operation.Service, recipe, condition.Field, condition.Assertion, markFloats(condition.Target)},
+		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
+			fields, err := x.await(ctx, operation.Service, recipe, condition)
+			return fields, nil, err
+		},
+	})
+}
+
+// verify compares once. It is cheap and changes nothing, so it is done in every apply.
+func (x *execution) verify(operation *plan.Verify) error {
+	value, err := plan.ResolveTyped(operation.Value, x.world)
+	if err != nil {
+		return err
+	}
+	target, err := plan.ResolveAny(operation.Target, x.world, true)
+	if err != nil {
+		return err
+	}
+	ok, err := holdsTrue(value, operation.Assertion, target)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("verification failed: %s %s %s does not hold", shorten(shown(value)), operation.Assertion, shorten(shown(target)))
+	}
+	return nil
+}
+
+// print keeps a message for the result.
+func (x *execution) print(i int, operation *plan.Print) error {
+	message, err := plan.ResolveText(operation.Message, x.world)
+	if err != nil {
+		return err
+	}
+	x.mutex.Lock()
+	defer x.mutex.Unlock()
+	x.messages[i] = message
+	return nil
+}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// recordStore keeps the record of one run and writes it. Writes that may come a little late are done beside the work
+// and joined, so that a plan of many services does not wait for each of them.
+type recordStore struct {
+	backend enclave.Backend
+	enclave string
+
+	mutex   sync.Mutex
+	record  *record
+	written []byte // as last written
+	dirty   bool
+	busy    bool
+	failure error
+	idle    *sync.Cond
+}
+
+func newRecordStore(backend enclave.Backend, name string, initial *record, stored bool) *recordStore {
+	store := &recordStore{backend: backend, enclave: name, record: initial}
+	store.idle = sync.NewCond(&store.mutex)
+	if stored {
+		// An error shows again when the record is written.
+		store.written, _ = initial.encode()
+	}
+	return store
+}
+
+// change changes the record without writing it.
+func (s *recordStore) change(edit func(*record)) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	edit(s.record)
+	s.dirty = true
+}
+
+// later changes the record and has it written soon, beside the work.
+func (s *recordStore) later(ctx context.Context, edit func(*record)) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	edit(s.record)
+	s.dirty = true
+	if s.busy {
+		return
+	}
+	s.busy = true
+	go s.drain(context.WithoutCancel(ctx))
+}
+
+func (s *recordStore) drain(ctx context.Context) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for s.dirty && s.failure == nil {
+		s.writeLocked(ctx)
+	}
+	s.busy = false
+	s.idle.Broadcast()
+}
+
+// writeLocked writes the record as it is; the mutex is free while it does.
+func (s *recordStore) writeLocked(ctx context.Context) {
+	s.dirty = false
+	content, err := s.record.encode()
+	if err == nil && !bytes.Equal(content, s.written) {
+		s.mutex.Unlock()
+		err = s.backend.WriteRecord(ctx, s.enclave, recordName(s.record.Run), content)
+		s.mutex.Lock()
+		if err == nil {
+			s.written = content
+		}
+	}
+	if err != nil {
+		s.failure = err
+	}
+}
+
+// flush returns once everything is written.
+func (s *recordStore) flush(ctx context.Context) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for s.busy {
+		s.idle.Wait()
+	}
+	s.busy = true
+	for s.dirty && s.failure == nil {
+		s.writeLocked(ctx)
+	}
+	s.busy = false
+	s.idle.Broadcast()
+	failure := s.failure
+	// What comes later tries again.
+	if failure != nil {
+		s.failure, s.dirty = nil, true
+	}
+	return failure
+}
+
+// now changes the record and returns once that is written.
+func (s *recordStore) now(ctx context.Context, edit func(*record)) error {
+	s.change(edit)
+	return s.flush(ctx)
+}
+
+// service gives what is recorded of a service, or nil.
+func (s *recordStore) service(key string) *serviceRecord {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if found := s.record.Services[key]; found != nil {
+		copied := *found
+		return &copied
+	}
+	return nil
+}
+
+// step gives what is recorded of a step, or nil. Step records are never changed, only replaced.
+func (s *recordStore) step(id string) *stepRecord {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.record.Steps[id]
+}
