@@ -115,6 +115,8 @@ type gate struct {
 	// limit is how many requests pass; then closed is called, once.
 	limit  int64
 	closed func()
+	// intercept answers a request in place of the engine if it wants to; it may be nil.
+	intercept func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // newGate opens a gate to the engine of this machine.
@@ -143,6 +145,9 @@ func newGate(t *testing.T, backend *Backend, limit int64, closed func()) *gate {
 			}
 			// The connection ends without an answer.
 			panic(http.ErrAbortHandler)
+		}
+		if g.intercept != nil && g.intercept(w, r) {
+			return
 		}
 		proxy.ServeHTTP(w, r)
 	})}

@@ -1,0 +1,49 @@
+package docker
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+)
+
+// TestDockerRunsWithoutAnInitProgram stands before the engine and says what an engine says that has no docker-init.
+func TestDockerRunsWithoutAnInitProgram(t *testing.T) {
+	t.Parallel()
+	direct := dockerBackend(t)
+	images := enclavetest.BuildImages(t, direct)
+	name := reserveEnclave(t, direct)
+	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	var refusals atomic.Int32
+	poor := newGate(t, direct, 0, nil)
+	poor.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/start") || refusals.Load() > 0 {
+			return false
+		}
+		refusals.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprint(w, `{"message": "exec: \"docker-init\": executable file not found in $PATH"}`)
+		return true
+	}
+	backend := New(Options{Host: poor.Host})
+	request := serviceRequest(t, direct, images.Service)
+	must(t, createAndStart(t.Context(), backend, name, request))
+	if first := exec1(t, direct, name, "api", "init"); first != "service" {
+		t.Errorf("the first process is %q, want the service itself", first)
+	}
+	// Once known, it is not tried again.
+	request.Spec.Name = "second"
+	must(t, createAndStart(t.Context(), backend, name, request))
+	if first := exec1(t, direct, name, "second", "init"); first != "service" {
+		t.Errorf("the first process is %q, want the service itself", first)
+	}
+	if refusals.Load() != 1 {
+		t.Errorf("the engine refused %d times, want once", refusals.Load())
+	}
+}
