@@ -154,7 +154,10 @@ func (a *ahead) staticArtifacts() (trees map[string]*plan.FileTree, names map[st
 			if err != nil || tree == nil {
 				continue
 			}
-			digest := tree.Digest()
+			digest, err := a.x.decider.digests.content(tree)
+			if err != nil {
+				continue
+			}
 			trees[digest], names[name] = tree, digest
 		}
 	}

@@ -91,6 +91,11 @@ func (d digester) readiness(spec plan.ServiceSpec) (string, error) {
 	return d.short(map[string]any{"version": digestVersion, "waits": waits, "ready": spec.Ready})
 }
 
+// content gives the digest under which a file tree is stored. It is keyed, as rendered files may hold secrets.
+func (d digester) content(tree *plan.FileTree) (string, error) {
+	return d.of([]any{"content", digestVersion, tree.Digest()})
+}
+
 func numbers(ports map[string]plan.Port) map[string]int {
 	result := make(map[string]int, len(ports))
 	for id, port := range ports {

@@ -20,7 +20,10 @@ func (x *execution) makeArtifact(ctx context.Context, i int, operation plan.Oper
 	if err != nil {
 		return err
 	}
-	digest := tree.Digest()
+	digest, err := x.decider.digests.content(tree)
+	if err != nil {
+		return err
+	}
 	x.store.mutex.Lock()
 	recorded := x.store.record.Artifacts[name]
 	x.store.mutex.Unlock()
@@ -176,7 +179,9 @@ func (x *execution) storeFrom(ctx context.Context, service, source string) (dige
 	for _, path := range spooled.skipped {
 		x.warn(fmt.Sprintf("service %q: %q is neither file, folder nor link and is left out of the files artifact", service, path))
 	}
-	digest = spooled.tree.Digest()
+	if digest, err = x.decider.digests.content(spooled.tree); err != nil {
+		return "", err
+	}
 	if err := x.ahead.artifact(ctx, digest, func() (*plan.FileTree, error) { return spooled.tree, nil }); err != nil {
 		return "", err
 	}
