@@ -2,6 +2,7 @@ package services
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,36 +15,19 @@ import (
 // which have copies of their own. Everybody else loses their access to the copy, and a note says who: people and pipelines
 // of production have no business in a fork, and other accounts even less.
 func trustInFork(document any, production string) (any, []descriptor.Note) {
-	fields, ok := document.(map[string]any)
-	if !ok {
+	if _, readable := document.(map[string]any); !readable {
 		return nil, []descriptor.Note{{Kind: "not-copied", Severity: "warning", Message: "its trust policy cannot be read, so nobody may assume the copy"}}
 	}
-	var kept []any
+	trust, dropped := statementsInFork(document, func(kind, principal string) bool {
+		return kind == "Service" || kind == "AWS" && isRoleOf(principal, production)
+	})
 	var own, foreign []string
-	for _, statement := range listed(fields["Statement"]) {
-		rule, ok := statement.(map[string]any)
-		if !ok {
-			continue
+	for _, principal := range dropped {
+		if accountOf(principal) == production {
+			own = append(own, principal)
+		} else {
+			foreign = append(foreign, principal)
 		}
-		principals, dropped := principalsInFork(rule, production)
-		for _, principal := range dropped {
-			if accountOf(principal) == production {
-				own = append(own, principal)
-			} else {
-				foreign = append(foreign, principal)
-			}
-		}
-		if principals == nil {
-			continue
-		}
-		changed := map[string]any{}
-		for field, value := range rule {
-			if field != "Principal" && field != "NotPrincipal" {
-				changed[field] = value
-			}
-		}
-		changed["Principal"] = principals
-		kept = append(kept, changed)
 	}
 	var notes []descriptor.Note
 	if len(own) > 0 {
@@ -54,20 +38,41 @@ func trustInFork(document any, production string) (any, []descriptor.Note) {
 		notes = append(notes, descriptor.Note{Kind: "hazard", Severity: "warning", Message: fmt.Sprintf(
 			"production trusts outsiders, whom the copy does not: %s", strings.Join(sortedSet(foreign), ", "))})
 	}
-	if len(kept) == 0 {
-		return nil, notes
-	}
-	trust := map[string]any{"Statement": kept}
-	for _, field := range []string{"Version", "Id"} {
-		if value, found := fields[field]; found {
-			trust[field] = value
-		}
-	}
 	return trust, notes
 }
 
-// principalsInFork divides the principals of one statement. Nil: none is left.
-func principalsInFork(rule map[string]any, production string) (kept any, dropped []string) {
+// statementsInFork leaves out of a policy with principals those who are not to be kept, and statements that nobody is left
+// in. Nil: no statement is left.
+func statementsInFork(document any, keep func(kind, principal string) bool) (kept any, dropped []string) {
+	fields, ok := document.(map[string]any)
+	if !ok {
+		return nil, nil
+	}
+	var statements []any
+	for _, statement := range listed(fields["Statement"]) {
+		rule, ok := statement.(map[string]any)
+		if !ok {
+			continue
+		}
+		principals, gone := principalsInFork(rule, keep)
+		dropped = append(dropped, gone...)
+		if principals == nil {
+			continue
+		}
+		changed := maps.Clone(rule)
+		changed["Principal"] = principals
+		statements = append(statements, changed)
+	}
+	if len(statements) == 0 {
+		return nil, dropped
+	}
+	changed := maps.Clone(fields)
+	changed["Statement"] = statements
+	return changed, dropped
+}
+
+// principalsInFork divides the principals of one statement. Nil: none is left. A denial keeps meaning everybody.
+func principalsInFork(rule map[string]any, keep func(kind, principal string) bool) (kept any, dropped []string) {
 	if _, inverted := rule["NotPrincipal"]; inverted {
 		return nil, []string{"everybody but those that a statement excludes"}
 	}
@@ -85,7 +90,7 @@ func principalsInFork(rule map[string]any, production string) (kept any, dropped
 		for _, one := range listed(value) {
 			name, _ := one.(string)
 			switch {
-			case kind == "Service", kind == "AWS" && isRoleOf(name, production), deny && name == "*":
+			case keep(kind, name), deny && name == "*":
 				staying = append(staying, name)
 			case name == "*":
 				dropped = append(dropped, "everybody")
@@ -158,10 +163,7 @@ func trustOfCopy(trust any, partition, sandbox string) any {
 	if !byService {
 		return trust
 	}
-	completed := map[string]any{}
-	for field, value := range fields {
-		completed[field] = value
-	}
+	completed := maps.Clone(fields)
 	completed["Statement"] = append(slices.Clone(listed(fields["Statement"])), map[string]any{
 		"Sid": "SundogLendsToContainers", "Effect": "Allow", "Action": "sts:AssumeRole",
 		"Principal": map[string]any{"AWS": "arn:" + partition + ":iam::" + sandbox + ":root"},
