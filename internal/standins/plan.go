@@ -1,7 +1,6 @@
 package standins
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,125 +13,121 @@ import (
 )
 
 const (
-	// readyTimeout bounds the wait for a container that names no bound itself.
-	readyTimeout = 2 * time.Minute
-	// readyInterval is how often a readiness command is tried.
-	readyInterval = 250 * time.Millisecond
-	fileMode      = 0o644
+	// portWait is how long a port may take to open; a database that fills itself first takes a while.
+	portWait = 5 * time.Minute
+	// readyWait is how long a container may take to be ready when it does not say.
+	readyWait = 5 * time.Minute
 )
 
-// planOf says as a plan what a fork's containers are to be: each is added, ready and through its steps before the next.
-func planOf(fork string, containers []forker.Container) (*plan.Plan, error) {
-	result := &plan.Plan{PackageName: "fork/" + fork}
+// toPlan says what the containers are in the words of a plan. Order is kept: a container is started after those before
+// it are ready and their steps are done.
+func toPlan(fork string, containers []forker.Container) (*plan.Plan, error) {
+	p := &plan.Plan{PackageName: RunName(fork)}
 	for i := range containers {
-		instructions, err := instructionsOf(&containers[i])
+		container := &containers[i]
+		spec, uploads, err := toService(container)
 		if err != nil {
-			return nil, &ContainerError{Key: containers[i].Key, Container: containers[i].Name, Err: err}
+			return nil, fmt.Errorf("container %q of %s: %w", container.Name, container.Key, err)
 		}
-		result.Instructions = append(result.Instructions, instructions...)
+		for _, upload := range uploads {
+			p.Instructions = append(p.Instructions, plan.Instruction{
+				Name: "upload_files", Description: "Preparing files of " + container.Key, Operation: upload,
+			})
+		}
+		p.Instructions = append(p.Instructions, plan.Instruction{
+			Name: "add_service", Description: fmt.Sprintf("Running %s as container %q", container.Key, container.Name),
+			Operation: &plan.AddServices{Services: []plan.ServiceSpec{spec}},
+		})
+		for step := range container.Steps {
+			p.Instructions = append(p.Instructions, plan.Instruction{
+				Name: "exec", Description: container.Steps[step].Description + " in " + container.Key,
+				Operation: &plan.Exec{
+					ID: container.Name + "#" + strconv.Itoa(step+1), Service: container.Name,
+					Recipe:     plan.ExecRecipe{Command: container.Steps[step].Command},
+					Acceptance: plan.Acceptance{Codes: []int64{0}},
+				},
+			})
+		}
 	}
-	return result, nil
+	return p, nil
 }
 
-func instructionsOf(container *forker.Container) ([]plan.Instruction, error) {
+func toService(container *forker.Container) (plan.ServiceSpec, []*plan.UploadFiles, error) {
 	spec := plan.ServiceSpec{
-		Name: container.Name, Image: plan.Image{Name: container.Image}, Entrypoint: container.Entrypoint, Cmd: container.Command,
+		Name: container.Name, Image: plan.Image{Name: container.Image},
+		Entrypoint: container.Entrypoint, Cmd: container.Command,
 		Env: container.Env, VolatileEnv: container.VolatileEnv, Aliases: container.Aliases,
-		MaxCPU: container.CPU, MaxMemory: container.Memory, Files: map[string]plan.Mount{},
+		Ports: map[string]plan.Port{}, Files: map[string]plan.Mount{},
+		MaxCPU: container.CPU, MaxMemory: container.Memory,
 	}
-	var err error
-	if spec.User, err = userOf(container.User); err != nil {
-		return nil, err
+	for _, port := range container.Ports {
+		ready := portWait
+		if port.NoWait {
+			ready = 0
+		}
+		spec.Ports[port.ID] = plan.Port{Number: port.Number, Transport: port.Transport, Application: port.Application, Wait: ready}
 	}
-	if spec.Ports, err = portsOf(container); err != nil {
-		return nil, err
+	var uploads []*plan.UploadFiles
+	for _, mount := range slices.Sorted(maps.Keys(container.Files)) {
+		upload, err := toUpload(container.Name, mount, container.Files[mount])
+		if err != nil {
+			return spec, nil, err
+		}
+		uploads = append(uploads, upload)
+		spec.Files[mount] = plan.Mount{Artifacts: []string{upload.Artifact}}
 	}
+	for mount, key := range container.Volumes {
+		spec.Files[mount] = plan.Mount{PersistentKey: key}
+	}
+	user, err := toUser(container.User)
+	if err != nil {
+		return spec, nil, err
+	}
+	spec.User = user
 	if len(container.Ready) > 0 {
+		timeout := container.ReadyTimeout
+		if timeout == 0 {
+			timeout = readyWait
+		}
 		spec.Ready = &plan.ReadyCondition{
 			Recipe: &plan.ExecRecipe{Command: container.Ready},
 			Condition: plan.Condition{
-				Field: "code", Assertion: "==", Target: int64(0), Interval: readyInterval, Timeout: cmp.Or(container.ReadyTimeout, readyTimeout),
+				Field: "code", Assertion: "==", Target: int64(0), Interval: 500 * time.Millisecond, Timeout: timeout,
 			},
 		}
 	}
-	var instructions []plan.Instruction
-	for _, path := range slices.Sorted(maps.Keys(container.Files)) {
-		upload, err := uploadOf(container, path)
-		if err != nil {
-			return nil, err
-		}
-		instructions = append(instructions, plan.Instruction{
-			Name: "upload_files", Description: fmt.Sprintf("files of container %q at %s", container.Name, path), Operation: upload,
-		})
-		spec.Files[path] = plan.Mount{Artifacts: []string{upload.Artifact}}
-	}
-	for path, key := range container.Volumes {
-		if _, taken := spec.Files[path]; taken {
-			return nil, fmt.Errorf("both files and a volume are to be mounted at %s", path)
-		}
-		spec.Files[path] = plan.Mount{PersistentKey: key}
-	}
-	instructions = append(instructions, plan.Instruction{
-		Name: "add_service", Description: fmt.Sprintf("container %q", container.Name), Operation: &plan.AddServices{Services: []plan.ServiceSpec{spec}},
-	})
-	for i, step := range container.Steps {
-		instructions = append(instructions, plan.Instruction{
-			Name: "exec", Description: fmt.Sprintf("container %q, %s", container.Name, cmp.Or(step.Description, fmt.Sprintf("step %d", i+1))),
-			Operation: &plan.Exec{
-				ID: fmt.Sprintf("%s.step.%d", container.Name, i+1), Service: container.Name,
-				Recipe: plan.ExecRecipe{Command: step.Command}, Acceptance: plan.Acceptance{Codes: []int64{0}},
-			},
-		})
-	}
-	return instructions, nil
+	return spec, uploads, nil
 }
 
-// userOf reads "uid" or "uid:gid".
-func userOf(text string) (*plan.User, error) {
-	if text == "" {
-		return nil, nil //nolint:nilnil // None is the image's own.
+func toUpload(container, mount string, contents map[string]string) (*plan.UploadFiles, error) {
+	files := make([]plan.File, 0, len(contents))
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
+		files = append(files, plan.TextFile(name, 0o644, contents[name]))
 	}
-	uidText, gidText, hasGroup := strings.Cut(text, ":")
-	uid, err := strconv.ParseInt(uidText, 10, 64)
+	tree, err := plan.NewFileTree(files)
 	if err != nil {
-		return nil, fmt.Errorf("user %q is not of the form uid or uid:gid, in numbers", text)
+		return nil, err
+	}
+	return &plan.UploadFiles{Artifact: container + strings.TrimRight(mount, "/"), Source: mount, Tree: tree}, nil
+}
+
+// toUser reads "uid" or "uid:gid".
+func toUser(text string) (*plan.User, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // The image's own user is an answer, not an error.
+	}
+	first, second, both := strings.Cut(text, ":")
+	uid, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("user %q is no number: this version runs containers as users by number only", text)
 	}
 	user := &plan.User{UID: uid}
-	if hasGroup {
-		gid, err := strconv.ParseInt(gidText, 10, 64)
+	if both {
+		gid, err := strconv.ParseInt(second, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("user %q is not of the form uid or uid:gid, in numbers", text)
+			return nil, fmt.Errorf("group of user %q is no number: this version runs containers as groups by number only", text)
 		}
 		user.GID = &gid
 	}
 	return user, nil
-}
-
-// portsOf gives the ports. They are waited for unless a readiness command tells more.
-func portsOf(container *forker.Container) (map[string]plan.Port, error) {
-	ports := map[string]plan.Port{}
-	for _, port := range container.Ports {
-		if _, twice := ports[port.ID]; twice {
-			return nil, fmt.Errorf("two ports are called %q", port.ID)
-		}
-		declared := plan.Port{Number: port.Number, Transport: strings.ToUpper(cmp.Or(port.Transport, "TCP")), Application: port.Application}
-		if !port.NoWait && len(container.Ready) == 0 {
-			declared.Wait = cmp.Or(container.ReadyTimeout, readyTimeout)
-		}
-		ports[port.ID] = declared
-	}
-	return ports, nil
-}
-
-func uploadOf(container *forker.Container, path string) (*plan.UploadFiles, error) {
-	contents := container.Files[path]
-	files := make([]plan.File, 0, len(contents))
-	for _, name := range slices.Sorted(maps.Keys(contents)) {
-		files = append(files, plan.TextFile(name, fileMode, contents[name]))
-	}
-	tree, err := plan.NewFileTree(files)
-	if err != nil {
-		return nil, fmt.Errorf("files at %s: %w", path, err)
-	}
-	return &plan.UploadFiles{Artifact: container.Name + ":" + path, Source: path, Tree: tree}, nil
 }
