@@ -252,7 +252,7 @@ func (a *applying) result(ctx context.Context) (*Result, error) {
 func (a *applying) settle(ctx context.Context, key string) error {
 	one, recorded := a.record.get(key)
 	planned := a.plan.Resources[key]
-	if !recorded {
+	if !recorded || one.Phase == phaseNone || one.Container && planned.Strategy != Substitute {
 		one = entry{
 			Key: key, Service: planned.Resource.Service, Type: planned.Resource.Type, SourceName: planned.Resource.Name,
 			SourceARN: planned.Resource.ARN, Strategy: planned.Strategy, Phase: phaseNone, SourceDigest: planned.Resource.Digest,

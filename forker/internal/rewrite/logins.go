@@ -143,9 +143,9 @@ func fieldRole(name string) string {
 		return "port"
 	case "user", "user id", "uid", "username", "user_name", "login":
 		return "user"
-	case "password", "pwd", "pass", "passwd", "secret":
+	case "password", "pwd", "pass", "passwd":
 		return "password"
-	case "dbname", "database", "initial catalog", "db", "name", "database_name", "db_name", "dbinstanceidentifier":
+	case "dbname", "database", "initial catalog", "name":
 		return "database"
 	default:
 		return ""
@@ -168,7 +168,7 @@ func (r *Rewriter) credentials(path []string, object map[string]any, from Origin
 		}
 		siblings := map[string]string{}
 		for other := range object {
-			if otherPrefix, otherRole := splitField(other); otherRole != "" && strings.EqualFold(otherPrefix, prefix) {
+			if otherPrefix, otherRole := splitField(other); otherRole != "" && otherPrefix == prefix {
 				siblings[otherRole] = other
 			}
 		}
@@ -197,17 +197,17 @@ func (r *Rewriter) credentials(path []string, object map[string]any, from Origin
 	return changed
 }
 
-// splitField divides a field's name into a prefix that groups fields and the role of this one: DB_HOST and dbHost are
-// the host of "db".
+// splitField divides a field's name into a prefix that groups fields and the role of this one: DB_HOST is the host of
+// "DB_".
 func splitField(field string) (prefix, role string) {
 	for _, known := range []string{
 		"hostname", "hostaddr", "host", "server", "address", "endpoint", "addr", "port", "username", "user_name", "user",
-		"login", "password", "passwd", "pass", "pwd", "database_name", "dbname", "database", "db_name", "name",
+		"login", "password", "passwd", "pass", "pwd", "dbname", "database", "name",
 	} {
 		if len(field) < len(known) || !strings.EqualFold(field[len(field)-len(known):], known) {
 			continue
 		}
-		return strings.ToLower(strings.TrimRight(field[:len(field)-len(known)], "_-.")), fieldRole(known)
+		return field[:len(field)-len(known)], fieldRole(known)
 	}
 	return "", ""
 }
