@@ -154,7 +154,7 @@ func (a *ahead) staticArtifacts() (trees map[string]*plan.FileTree, names map[st
 			if err != nil || tree == nil {
 				continue
 			}
-			digest, err := a.x.decider.digests.content(tree)
+			digest, err := a.x.decider.digests.content(tree, isSensitive(operation))
 			if err != nil {
 				continue
 			}

@@ -63,7 +63,8 @@ type Result struct {
 	Complete bool
 	// Services of the run by name, tasks left out. A service that the record knows and that is gone has State "missing".
 	Services map[string]Service
-	// Artifacts maps the names of the run's artifacts to their digests.
+	// Artifacts maps the names of the run's artifacts to their digests: of uploaded files that of their tree, of all
+	// others a hash that is keyed by the enclave, as they may hold secrets.
 	Artifacts map[string]string
 	// Output with runtime values resolved.
 	Output any
@@ -80,9 +81,10 @@ type Result struct {
 // Service is a service of a run.
 type Service struct {
 	enclave.Service
-	// Status in words: "running", "exited (1)", "missing", ...; "completed" is a process that was to end and did.
+	// Status in words: "running", "exited (1)", "missing", ...
 	Status string
-	// Holds tells that the service is as its plan left it; the next apply mends one that does not hold.
+	// Holds tells that the service is as its plan left it; the next apply mends one that does not hold. A process that
+	// was to do its work and end holds when it has exited with code 0.
 	Holds bool
 }
 

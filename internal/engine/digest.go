@@ -91,8 +91,12 @@ func (d digester) readiness(spec plan.ServiceSpec) (string, error) {
 	return d.short(map[string]any{"version": digestVersion, "waits": waits, "ready": spec.Ready})
 }
 
-// content gives the digest under which a file tree is stored. It is keyed, as rendered files may hold secrets.
-func (d digester) content(tree *plan.FileTree) (string, error) {
+// content gives the digest under which a file tree is stored: its own if it is known to hold no secrets, a keyed one
+// otherwise.
+func (d digester) content(tree *plan.FileTree, sensitive bool) (string, error) {
+	if !sensitive {
+		return tree.Digest(), nil
+	}
 	return d.of([]any{"content", digestVersion, tree.Digest()})
 }
 

@@ -90,9 +90,6 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	for name, recorded := range known.Services {
 		if service, found := result.Services[name]; found {
 			service.Holds = holds(&service.Service, recorded)
-			if service.Holds && recorded.Completed {
-				service.Status = statusCompleted
-			}
 			result.Services[name] = service
 			continue
 		}
@@ -104,9 +101,6 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	}
 	return result
 }
-
-// statusCompleted is the status of a service whose process was to end and did so with success.
-const statusCompleted = "completed"
 
 // holds tells whether a service is as its plan left it.
 func holds(service *enclave.Service, recorded *serviceRecord) bool {

@@ -20,7 +20,7 @@ func (x *execution) makeArtifact(ctx context.Context, i int, operation plan.Oper
 	if err != nil {
 		return err
 	}
-	digest, err := x.decider.digests.content(tree)
+	digest, err := x.decider.digests.content(tree, isSensitive(operation))
 	if err != nil {
 		return err
 	}
@@ -52,6 +52,13 @@ func artifactTree(operation plan.Operation, values plan.Values) (name string, tr
 	default:
 		return "", nil, fmt.Errorf("%T makes no files artifact of known content", operation)
 	}
+}
+
+// isSensitive tells whether an artifact may hold secrets. What a package uploads is as open as the package itself; what
+// is rendered may hold arguments and runtime values.
+func isSensitive(operation plan.Operation) bool {
+	upload, ok := operation.(*plan.UploadFiles)
+	return !ok || upload.Sensitive
 }
 
 // renderedMode is the mode of rendered files.
@@ -121,27 +128,6 @@ func templateData(value any) any {
 	}
 }
 
-// hasRuntimeValues tells whether an operation's content can be known only while the plan is carried out.
-func hasRuntimeValues(value any) bool {
-	switch value := value.(type) {
-	case string:
-		return len(plan.FindRuntimeValues(value)) > 0
-	case []any:
-		for _, element := range value {
-			if hasRuntimeValues(element) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, element := range value {
-			if hasRuntimeValues(element) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // storeServiceFiles makes an artifact out of files of a service.
 func (x *execution) storeServiceFiles(ctx context.Context, i int, operation *plan.StoreServiceFiles) error {
 	source, err := plan.ResolveText(operation.Source, x.world)
@@ -179,7 +165,7 @@ func (x *execution) storeFrom(ctx context.Context, service, source string) (dige
 	for _, path := range spooled.skipped {
 		x.warn(fmt.Sprintf("service %q: %q is neither file, folder nor link and is left out of the files artifact", service, path))
 	}
-	if digest, err = x.decider.digests.content(spooled.tree); err != nil {
+	if digest, err = x.decider.digests.content(spooled.tree, true); err != nil {
 		return "", err
 	}
 	if err := x.ahead.artifact(ctx, digest, func() (*plan.FileTree, error) { return spooled.tree, nil }); err != nil {

@@ -89,6 +89,8 @@ type UploadFiles struct {
 	Artifact string
 	Source   string // as the package wrote it, for messages
 	Tree     *FileTree
+	// Sensitive tells that the content may hold secrets, so that no plain digest of it may be written down.
+	Sensitive bool
 }
 
 // StoreServiceFiles makes a files artifact out of files of a running service.

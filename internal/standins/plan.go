@@ -108,7 +108,7 @@ func toUpload(container, mount string, contents map[string]string) (*plan.Upload
 	if err != nil {
 		return nil, err
 	}
-	return &plan.UploadFiles{Artifact: container + strings.TrimRight(mount, "/"), Source: mount, Tree: tree}, nil
+	return &plan.UploadFiles{Artifact: container + strings.TrimRight(mount, "/"), Source: mount, Tree: tree, Sensitive: true}, nil
 }
 
 // toUser reads "uid" or "uid:gid".
