@@ -39,7 +39,7 @@ func TestAWSIdentitiesAndSecrets(t *testing.T) {
 			map[string]any{"Effect": "Allow", "Action": "*", "Resource": resources},
 		}}))
 	}
-	partial := strings.TrimSuffix(aws.ToString(key.ARN), aws.ToString(key.ARN)[len(aws.ToString(key.ARN))-7:])
+	partial := aws.ToString(key.ARN)[:len(aws.ToString(key.ARN))-7]
 	group := "arn:aws:logs:eu-west-1:" + w.production + ":log-group:/ecs/web"
 	policy, err := identities.CreatePolicy(ctx, &iam.CreatePolicyInput{
 		PolicyName: aws.String("secrets"), Path: aws.String("/shop/"),
