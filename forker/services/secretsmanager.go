@@ -195,7 +195,7 @@ func secretPolicy(ctx context.Context, client interface {
 		return nil, fmt.Errorf("read the policy of secret %s: %w", name, secretGone(err))
 	}
 	if aws.ToString(output.ResourcePolicy) == "" {
-		return nil, nil //nolint:nilnil // No policy is an ordinary answer.
+		return nil, nil
 	}
 	return descriptor.ParseDocument(aws.ToString(output.ResourcePolicy)), nil
 }
