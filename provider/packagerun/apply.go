@@ -99,6 +99,7 @@ func (r *runResource) carryOut(ctx context.Context, planned *runModel, d *desire
 	result, err := carrier.Apply(ctx, engine.Request{
 		Enclave: name, Run: planned.Name.ValueString(), Owner: owner, Plan: d.plan,
 		Parallelism: int(planned.Parallelism.ValueInt64()), Images: backend.ImagePolicy(planned.ImageDownload.ValueString()),
+		Secrets: args.secrets.Texts(),
 	})
 	if result != nil {
 		work.Print(ctx, name, planned.Name.ValueString(), result.Messages)
@@ -262,10 +263,13 @@ func (m *runModel) refresh(ctx context.Context, result *engine.Result) diag.Diag
 	}
 	m.Services = servicesValue(services)
 	m.Artifacts = value.StringMap(result.Artifacts)
+	m.Status = types.StringValue(statusPartial)
+	if result.Complete {
+		m.Status = types.StringValue(statusComplete)
+	}
 	if !imported {
 		return nil
 	}
-	m.Status = types.StringValue(statusComplete)
 	m.Files = types.MapNull(types.StringType)
 	// Nobody knows any more which values were sensitive, so all that the package returned is treated as such.
 	sensitive, err := value.ToDynamic(ctx, result.Output)

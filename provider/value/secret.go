@@ -60,6 +60,9 @@ func NewSecrets(values ...any) Secrets {
 	return Secrets{texts: slices.Compact(texts)}
 }
 
+// Texts gives the secrets themselves, for an engine that masks them in its own messages.
+func (s Secrets) Texts() []string { return slices.Clone(s.texts) }
+
 // In tells whether a text contains a secret.
 func (s Secrets) In(text string) bool {
 	return slices.ContainsFunc(s.texts, func(secret string) bool { return strings.Contains(text, secret) })

@@ -1,0 +1,148 @@
+package provider
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
+)
+
+func noEnvironment(string) string { return "" }
+
+// withFakes makes a provider whose engines are all in memory.
+func withFakes(t *testing.T, backend *memory.Backend, interpreter acctest.Interpreter, fake *acctest.Forker) func() provider.Provider {
+	t.Helper()
+	folder := t.TempDir()
+	return NewWith("test", acctest.Builders(backend, interpreter, fake), func(name string) string {
+		if name == "TF_DATA_DIR" {
+			return folder
+		}
+		return ""
+	})
+}
+
+func TestSchemasAreValid(t *testing.T) {
+	ctx := context.Background()
+	p := NewWith("test", realBuilders(), noEnvironment)()
+	var schema provider.SchemaResponse
+	p.Schema(ctx, provider.SchemaRequest{}, &schema)
+	if diagnostics := schema.Schema.ValidateImplementation(ctx); diagnostics.HasError() {
+		t.Error(diagnostics)
+	}
+	for _, make := range p.Resources(ctx) {
+		one := make()
+		var metadata resource.MetadataResponse
+		one.Metadata(ctx, resource.MetadataRequest{ProviderTypeName: "sundog"}, &metadata)
+		var response resource.SchemaResponse
+		one.Schema(ctx, resource.SchemaRequest{}, &response)
+		if diagnostics := response.Schema.ValidateImplementation(ctx); diagnostics.HasError() {
+			t.Errorf("%s: %v", metadata.TypeName, diagnostics)
+		}
+		if response.Schema.MarkdownDescription == "" {
+			t.Errorf("%s has no description", metadata.TypeName)
+		}
+		for name, attribute := range response.Schema.Attributes {
+			if name != "timeouts" && attribute.GetMarkdownDescription() == "" {
+				t.Errorf("%s.%s has no description", metadata.TypeName, name)
+			}
+		}
+		if _, imports := one.(resource.ResourceWithImportState); !imports {
+			t.Errorf("%s cannot be imported", metadata.TypeName)
+		}
+	}
+	for _, make := range p.DataSources(ctx) {
+		var response datasource.SchemaResponse
+		make().Schema(ctx, datasource.SchemaRequest{}, &response)
+		if diagnostics := response.Schema.ValidateImplementation(ctx); diagnostics.HasError() {
+			t.Error(diagnostics)
+		}
+	}
+}
+
+// The names that the design fixes. A change of one of them breaks configurations.
+func TestNamesOfTheDesign(t *testing.T) {
+	server := acctest.NewServer(t, NewWith("test", realBuilders(), noEnvironment))
+	for typ, names := range map[string]string{
+		"sundog_enclave": "name ttl labels id backend network created_at expires_at",
+		"sundog_package_run": "enclave package args sensitive_args sensitive_args_wo sensitive_args_wo_version main_file main_function " +
+			"parallelism image_download timeouts id package_name package_digest files output sensitive_output artifacts services",
+		"sundog_fork": "name inventory enclave rules id status fidelity findings_count resources",
+	} {
+		var have []string
+		for _, attribute := range server.Schema(t, typ).Block.Attributes {
+			have = append(have, attribute.Name)
+		}
+		for name := range strings.FieldsSeq(names) {
+			if !slices.Contains(have, name) {
+				t.Errorf("%s has no %s", typ, name)
+			}
+		}
+	}
+}
+
+func account(t *testing.T, typ tftypes.Type, values acctest.Values) tftypes.Value {
+	t.Helper()
+	return acctest.Build(t, typ, values)
+}
+
+func providerType(t *testing.T, attribute string) tftypes.Type {
+	t.Helper()
+	p := NewWith("test", realBuilders(), noEnvironment)()
+	var schema provider.SchemaResponse
+	p.Schema(t.Context(), provider.SchemaRequest{}, &schema)
+	return schema.Schema.Attributes[attribute].GetType().TerraformType(t.Context())
+}
+
+func TestConfigureRefusesWhatItCannotDo(t *testing.T) {
+	for want, values := range map[string]acctest.Values{
+		"":                           {},
+		"not part of this version":   {"backend": acctest.String("kubernetes")},
+		"There is no such backend":   {"backend": acctest.String("podman")},
+		`Cannot use the owner "a b"`: {"owner": acctest.String("a b")},
+	} {
+		server := acctest.NewServer(t, NewWith("test", realBuilders(), noEnvironment))
+		got := server.Configure(t, values)
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestConfigureToleratesUnknownValues(t *testing.T) {
+	docker, production := providerType(t, "docker"), providerType(t, "production")
+	for name, values := range map[string]acctest.Values{
+		"backend":    {"backend": acctest.Unknown(tftypes.String)},
+		"owner":      {"owner": acctest.Unknown(tftypes.String)},
+		"event_dir":  {"event_dir": acctest.Unknown(tftypes.String)},
+		"docker":     {"docker": acctest.Unknown(docker)},
+		"host":       {"docker": account(t, docker, acctest.Values{"host": acctest.Unknown(tftypes.String)})},
+		"production": {"production": acctest.Unknown(production)},
+		"account":    {"production": account(t, production, acctest.Values{"account_id": acctest.Unknown(tftypes.String), "regions": acctest.Unknown(tftypes.List{ElementType: tftypes.String})})},
+	} {
+		server := acctest.NewServer(t, NewWith("test", realBuilders(), noEnvironment))
+		if got := server.Configure(t, values); got != "" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestSettingsPrecedence(t *testing.T) {
+	environment := map[string]string{"SUNDOG_OWNER": "from-env", "AWS_REGION": "eu-central-1", "TF_DATA_DIR": "/data"}
+	p := &sundogProvider{getenv: func(name string) string { return environment[name] }}
+	model := &providerModel{}
+	settings, err := p.settings(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if settings.Owner != "from-env" || settings.Backend != "docker" || settings.EventDir != "/data/sundog/events" {
+		t.Errorf("%+v", settings)
+	}
+}
