@@ -110,6 +110,11 @@ type underWayKey struct{}
 
 // ServeHTTP implements http.Handler.
 func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	// Without this, the server closes the request's body when the answer begins, and the transport, which looks for the
+	// body's end a moment after the upstream has it all, takes that for a broken request and cuts the answer off.
+	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+		r.problems.Printf("full duplex: %v", err)
+	}
 	form, err := peekForm(request)
 	if err != nil {
 		http.Error(w, "wirerecorder: "+err.Error(), http.StatusBadRequest)

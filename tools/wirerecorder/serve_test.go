@@ -248,3 +248,67 @@ func TestServeSaysWhichAddressIsTaken(t *testing.T) {
 		t.Errorf("code %d: %s", code, stderr.String())
 	}
 }
+
+// TestAnswersAreWhole sends many requests at once to an upstream that answers at once and ends the connection, as moto
+// does. An answer must never be cut off because the recorder is still busy with the end of the request.
+func TestAnswersAreWhole(t *testing.T) {
+	t.Parallel()
+	answer := strings.Repeat("0123456789abcdef", 1<<10)
+	r := startRecording(t, func(w http.ResponseWriter, request *http.Request) {
+		_, _ = io.CopyN(io.Discard, request.Body, request.ContentLength)
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, answer)
+	})
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 25 {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url, strings.NewReader("Action=DescribeVpcs"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				request.Header.Set("Content-Type", formType)
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(response.Body)
+				_ = response.Body.Close()
+				if err != nil || string(got) != answer {
+					t.Errorf("%d of %d bytes: %v", len(got), len(answer), err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// duplexWriter notes whether the recorder asked for both directions at once, before anything was written.
+type duplexWriter struct {
+	*httptest.ResponseRecorder
+	asked bool
+}
+
+func (w *duplexWriter) EnableFullDuplex() error {
+	w.asked = w.Body.Len() == 0
+	return nil
+}
+
+func TestRequestsAndAnswersOverlap(t *testing.T) {
+	t.Parallel()
+	upstream := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(upstream.Close)
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &duplexWriter{ResponseRecorder: httptest.NewRecorder()}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("Action=ListTopics"))
+	newRecorder(target, io.Discard, "123456789012", log.New(io.Discard, "", 0)).ServeHTTP(w, request)
+	if !w.asked || w.Code != http.StatusNotFound {
+		t.Errorf("asked for full duplex: %v, status %d", w.asked, w.Code)
+	}
+}
