@@ -137,52 +137,65 @@ type roleParts struct {
 // GetAccountAuthorizationDetails policies and tags; who may not ask for the latter gets roles that are read one by one.
 func listRoles(ctx context.Context, client iamReader, scope descriptor.Scope) iter.Seq2[descriptor.Item, error] {
 	return func(yield func(descriptor.Item, error) bool) {
-		listed := map[string]types.Role{}
-		var order []string
-		pages := iam.NewListRolesPaginator(client, &iam.ListRolesInput{})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(descriptor.Item{}, fmt.Errorf("list roles: %w", err))
-				return
-			}
-			for _, role := range page.Roles {
-				if isReserved(role.Path) {
-					continue
-				}
-				listed[aws.ToString(role.Arn)] = role
-				order = append(order, aws.ToString(role.Arn))
-			}
-		}
-		if len(listed) == 0 {
+		bare, err := bareRoles(ctx, client)
+		if err != nil {
+			yield(descriptor.Item{}, err)
 			return
 		}
-		details := iam.NewGetAccountAuthorizationDetailsPaginator(client,
+		for item, err := range detailedRoles(ctx, client, scope, bare) {
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+		for _, arn := range slices.Sorted(maps.Keys(bare)) {
+			if !yield(descriptor.Item{Name: aws.ToString(bare[arn].RoleName), ARN: arn}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// bareRoles lists the roles that a fork may copy, by ARN.
+func bareRoles(ctx context.Context, client iamReader) (map[string]types.Role, error) {
+	bare := map[string]types.Role{}
+	pages := iam.NewListRolesPaginator(client, &iam.ListRolesInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list roles: %w", err)
+		}
+		for _, role := range page.Roles {
+			if !isReserved(role.Path) {
+				bare[aws.ToString(role.Arn)] = role
+			}
+		}
+	}
+	return bare, nil
+}
+
+// detailedRoles completes listed roles and takes them out of the map. It leaves them there if that may not be asked.
+func detailedRoles(ctx context.Context, client iamReader, scope descriptor.Scope, bare map[string]types.Role) iter.Seq2[descriptor.Item, error] {
+	return func(yield func(descriptor.Item, error) bool) {
+		pages := iam.NewGetAccountAuthorizationDetailsPaginator(client,
 			&iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{types.EntityTypeRole}})
-		for details.HasMorePages() {
-			page, err := details.NextPage(ctx)
+		for len(bare) > 0 && pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
 			if descriptor.IsDenied(err) {
-				break
+				return
 			}
 			if err != nil {
 				yield(descriptor.Item{}, fmt.Errorf("list what roles may do: %w", err))
 				return
 			}
 			for _, detail := range page.RoleDetailList {
-				role, known := listed[aws.ToString(detail.Arn)]
+				role, known := bare[aws.ToString(detail.Arn)]
 				if !known {
 					continue
 				}
-				delete(listed, aws.ToString(detail.Arn))
-				item, err := roleItem(scope, partsOfDetail(role, detail))
-				if !yield(item, err) || err != nil {
+				delete(bare, aws.ToString(detail.Arn))
+				if !yield(roleItem(scope, partsOfDetail(role, detail))) {
 					return
 				}
-			}
-		}
-		for _, arn := range order {
-			if role, left := listed[arn]; left && !yield(descriptor.Item{Name: aws.ToString(role.RoleName), ARN: arn}, nil) {
-				return
 			}
 		}
 	}

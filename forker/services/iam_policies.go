@@ -40,7 +40,7 @@ var boundaryReads = []any{
 }
 
 func findPolicy(ctx context.Context, client iamWriter, target descriptor.Target) (descriptor.Live, error) {
-	output, err := client.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String(iamARN(target, "policy", target.Name))})
+	output, err := client.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String(policyARN(target, target.Name))})
 	if err != nil {
 		return descriptor.Live{}, fmt.Errorf("look for policy %s: %w", target.Name, iamGone(err))
 	}
@@ -79,7 +79,7 @@ func wirePolicy(ctx context.Context, client iamWriter, target descriptor.Target)
 	if err != nil {
 		return err
 	}
-	return writeDocument(ctx, client, iamARN(target, "policy", target.Name), config.Document)
+	return writeDocument(ctx, client, policyARN(target, target.Name), config.Document)
 }
 
 // writeDocument makes a document the version of a policy that holds, and the only one: a policy has room for five.
@@ -143,7 +143,7 @@ func dropVersions(ctx context.Context, client iamPolicyWriter, arn string) error
 // deletePolicy takes the policy off the fork's own roles, which may be deleted at this very moment, and off nobody else's:
 // a role that is not the fork's keeps the policy there, with an error that says so.
 func deletePolicy(ctx context.Context, client iamWriter, target descriptor.Target) error {
-	arn := iamARN(target, "policy", target.Name)
+	arn := policyARN(target, target.Name)
 	pages := iam.NewListEntitiesForPolicyPaginator(client, &iam.ListEntitiesForPolicyInput{
 		PolicyArn: aws.String(arn), EntityFilter: types.EntityTypeRole, PathPrefix: aws.String(iamPath(target)),
 	})
@@ -205,7 +205,7 @@ func boundaryDocument(target descriptor.Target) any {
 // wireBoundary gives a role its boundary. Every role has one of its own: it comes and goes with the role, so none is left
 // over and none is missing when roles are made and deleted at the same time.
 func wireBoundary(ctx context.Context, client iamWriter, target descriptor.Target, current *types.AttachedPermissionsBoundary) error {
-	arn, document := iamARN(target, "policy", boundaryPrefix+target.Name), boundaryDocument(target)
+	arn, document := policyARN(target, boundaryPrefix+target.Name), boundaryDocument(target)
 	switch err := ownBoundary(ctx, client, target, arn); {
 	case err == nil:
 		if err := writeDocument(ctx, client, arn, document); err != nil {
@@ -258,7 +258,7 @@ func removeBoundary(ctx context.Context, client iamWriter, target descriptor.Tar
 			return fmt.Errorf("take the boundary off role %s: %w", target.Name, err)
 		}
 	}
-	arn := iamARN(target, "policy", boundaryPrefix+target.Name)
+	arn := policyARN(target, boundaryPrefix+target.Name)
 	err := ownBoundary(ctx, client, target, arn)
 	if err == nil {
 		err = dropPolicy(ctx, client, arn)

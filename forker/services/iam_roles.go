@@ -19,9 +19,9 @@ import (
 // iamPath holds everything that a fork makes here: one pattern covers it in the policies of an account's guardians.
 func iamPath(target descriptor.Target) string { return "/fork/" + target.Fork + "/" }
 
-// iamARN is the ARN of something that the fork makes; resource is "role" or "policy".
-func iamARN(target descriptor.Target, resource, name string) string {
-	return "arn:" + target.Partition + ":iam::" + target.AccountID + ":" + resource + iamPath(target) + name
+// policyARN is the ARN of a policy that the fork makes.
+func policyARN(target descriptor.Target, name string) string {
+	return "arn:" + target.Partition + ":iam::" + target.AccountID + ":policy" + iamPath(target) + name
 }
 
 func newIAMTags(tags map[string]string) []types.Tag {

@@ -23,7 +23,6 @@ const (
 
 // iamMock serves pages of roles and policies. An error takes the place of the call that it is named after.
 type iamMock struct {
-	iamReader
 	roles                    [][]types.Role
 	policies                 [][]types.Policy
 	inline                   map[string]string
@@ -334,7 +333,7 @@ func TestAWSRoleLifeCycle(t *testing.T) {
 	ctx := t.Context()
 	production, sandbox := iam.NewFromConfig(w.production), iam.NewFromConfig(w.sandbox)
 	queue := strings.ReplaceAll(readQueue1, "111111111111", w.scope.AccountID)
-	policyARN := must[*iam.CreatePolicyOutput](t)(production.CreatePolicy(ctx, &iam.CreatePolicyInput{
+	productionPolicy := must[*iam.CreatePolicyOutput](t)(production.CreatePolicy(ctx, &iam.CreatePolicyInput{
 		PolicyName: aws.String("data"), Path: aws.String("/shop/"), PolicyDocument: aws.String(queue), Description: aws.String("Data"),
 		Tags: []types.Tag{{Key: aws.String("app"), Value: aws.String("shop")}},
 	})).Policy.Arn
@@ -343,7 +342,7 @@ func TestAWSRoleLifeCycle(t *testing.T) {
 		RoleName: role, Path: aws.String("/shop/"), AssumeRolePolicyDocument: aws.String(serviceTrust), Description: aws.String("Web"),
 		MaxSessionDuration: aws.Int32(7200), Tags: []types.Tag{{Key: aws.String("app"), Value: aws.String("shop")}},
 	}))
-	must[*iam.AttachRolePolicyOutput](t)(production.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: policyARN}))
+	must[*iam.AttachRolePolicyOutput](t)(production.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: productionPolicy}))
 	must[*iam.PutRolePolicyOutput](t)(production.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("queue"), PolicyDocument: aws.String(queue)}))
 
 	service := service(t, "iam")
@@ -358,7 +357,7 @@ func TestAWSRoleLifeCycle(t *testing.T) {
 
 	roles, policies := service.Writer(w.sandbox)["role"], service.Writer(w.sandbox)["policy"]
 	rewrite := func(config any) any {
-		text := strings.ReplaceAll(must[string](t)(descriptor.Encode(config)), aws.ToString(policyARN), iamARN(w.target, "policy", "staging-data"))
+		text := strings.ReplaceAll(must[string](t)(descriptor.Encode(config)), aws.ToString(productionPolicy), policyARN(w.target, "staging-data"))
 		text = strings.ReplaceAll(text, w.scope.ARN("sqs", "orders"), w.target.BuildARN("sqs", "staging-orders"))
 		return must[any](t)(descriptor.ParseTree([]byte(text)))
 	}

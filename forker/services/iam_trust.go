@@ -1,7 +1,6 @@
 package services
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,12 +30,12 @@ func trustInFork(document any, production string) (any, []descriptor.Note) {
 	}
 	var notes []descriptor.Note
 	if len(own) > 0 {
-		notes = append(notes, descriptor.Note{Kind: "not-copied", Severity: "info", Message: fmt.Sprintf(
-			"the copy does not trust these principals of production's account: %s", strings.Join(sortedSet(own), ", "))})
+		notes = append(notes, descriptor.Note{Kind: "not-copied", Severity: "info", Message: "the copy does not trust these principals of production's account: " +
+			strings.Join(sortedSet(own), ", ")})
 	}
 	if len(foreign) > 0 {
-		notes = append(notes, descriptor.Note{Kind: "hazard", Severity: "warning", Message: fmt.Sprintf(
-			"production trusts outsiders, whom the copy does not: %s", strings.Join(sortedSet(foreign), ", "))})
+		notes = append(notes, descriptor.Note{Kind: "hazard", Severity: "warning", Message: "production trusts outsiders, whom the copy does not: " +
+			strings.Join(sortedSet(foreign), ", ")})
 	}
 	return trust, notes
 }

@@ -18,7 +18,6 @@ import (
 
 // logsMock serves pages of log groups; an error takes the place of the call that it is named after.
 type logsMock struct {
-	logsReader
 	pages            [][]types.LogGroup
 	tags             map[string]string
 	filters          int

@@ -57,7 +57,7 @@ const secretReuse = 60 * time.Second
 type secretConfig struct {
 	Description string `json:",omitempty"`
 	Policy      any    `json:",omitempty"`
-	// SecretString holds secretMadeUp wherever production's value may not be copied.
+	// SecretString holds madeUpMark wherever production's value may not be copied.
 	SecretString *string `json:",omitempty"`
 	// Binary tells that production's value is no text; the copy gets made-up bytes.
 	Binary bool `json:",omitempty"`
@@ -139,8 +139,8 @@ func readSecret(ctx context.Context, client secretsReader, scope descriptor.Scop
 		return kind == "Service" || kind == "AWS" && accountOf(principal) == scope.AccountID
 	})
 	if len(dropped) > 0 {
-		item.Notes = append(item.Notes, descriptor.Note{Kind: "hazard", Severity: "warning", Message: fmt.Sprintf(
-			"production's policy lets outsiders in, the copy's does not: %s", strings.Join(sortedSet(dropped), ", "))})
+		item.Notes = append(item.Notes, descriptor.Note{Kind: "hazard", Severity: "warning", Message: "production's policy lets outsiders in, the copy's does not: " +
+			strings.Join(sortedSet(dropped), ", ")})
 	}
 	config := secretConfig{Description: aws.ToString(output.Description), Policy: policy}
 	if item.Config, err = descriptor.Tree(config); err != nil {

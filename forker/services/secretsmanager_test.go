@@ -18,7 +18,6 @@ import (
 
 // secretsMock serves pages of secrets; an error takes the place of the call that it is named after.
 type secretsMock struct {
-	secretsReader
 	pages            [][]string
 	described        *secretsmanager.DescribeSecretOutput
 	policy           string
@@ -147,8 +146,10 @@ func TestReadSecret(t *testing.T) {
 			}
 			base := strings.TrimSuffix(mockSecretARN("shop/db"), "-AbCdEf")
 			want := []descriptor.Identifier{
-				{Form: secretMarks, Value: base + "-??????", Whole: true}, {Form: secretStar, Value: base + "-*", Whole: true},
-				{Form: descriptor.Name, Value: "shop/db"}, {Form: secretPartial, Value: base, Whole: true},
+				{Form: secretMarks, Value: base + "-??????", Whole: true},
+				{Form: secretStar, Value: base + "-*", Whole: true},
+				{Form: descriptor.Name, Value: "shop/db"},
+				{Form: secretPartial, Value: base, Whole: true},
 			}
 			if diff := cmp.Diff(want, item.Identifiers); diff != "" {
 				t.Error(diff)
@@ -174,8 +175,8 @@ func TestSecretForFork(t *testing.T) {
 			value: `{"host":"` + host + `","password":"a","api_key":"sk_live_1","pin":1234}`,
 			want:  `{"api_key":"sundog:made-up","host":"` + host + `","password":"a","pin":0}`,
 		},
-		"a third party's key":        {value: "sk_live_1", want: secretMadeUp},
-		"a key that looks like JSON": {value: "12345678", want: secretMadeUp},
+		"a third party's key":        {value: "sk_live_1", want: madeUpMark},
+		"a key that looks like JSON": {value: "12345678", want: madeUpMark},
 		"keys of a third party, nested": {
 			value: `{"stripe":{"key":"sk","retries":3,"live":true},"hooks":["https://hooks.example.com/T0/B0/x"]}`,
 			want:  `{"hooks":["sundog:made-up"],"stripe":{"key":"sundog:made-up","live":true,"retries":3}}`,
@@ -184,18 +185,18 @@ func TestSecretForFork(t *testing.T) {
 			value: `{"queue":"https://sqs.eu-west-1.amazonaws.com/111111111111/orders","emulated":"http://127.0.0.1:5000/111111111111/orders","topic":"arn:aws:sns:eu-west-1:111111111111:t"}`,
 			want:  `{"emulated":"http://127.0.0.1:5000/111111111111/orders","queue":"https://sqs.eu-west-1.amazonaws.com/111111111111/orders","topic":"arn:aws:sns:eu-west-1:111111111111:t"}`,
 		},
-		"a signed URL":                    {value: "https://b.s3.eu-west-1.amazonaws.com/x?X-Amz-Signature=1", want: secretMadeUp},
+		"a signed URL":                    {value: "https://b.s3.eu-west-1.amazonaws.com/x?X-Amz-Signature=1", want: madeUpMark},
 		"an address with a login":         {value: "postgres://shop:pw@" + host + ":5432/orders?sslmode=require", want: same},
 		"one of Java's":                   {value: "jdbc:postgresql://" + host + "/orders?user=shop&password=pw", want: same},
-		"one with a key in it":            {value: "postgres://shop:pw@" + host + "/orders?apikey=sk", want: secretMadeUp},
-		"one that hides its password":     {value: "postgres://shop:p'w@" + host + "/orders", want: secretMadeUp},
-		"one elsewhere":                   {value: "postgres://shop:pw@db.example.com/orders", want: secretMadeUp},
-		"one that only looks like AWS":    {value: "postgres://shop:pw@a.b.c.amazonaws.com.example.com/orders", want: secretMadeUp},
+		"one with a key in it":            {value: "postgres://shop:pw@" + host + "/orders?apikey=sk", want: madeUpMark},
+		"one that hides its password":     {value: "postgres://shop:p'w@" + host + "/orders", want: madeUpMark},
+		"one elsewhere":                   {value: "postgres://shop:pw@db.example.com/orders", want: madeUpMark},
+		"one that only looks like AWS":    {value: "postgres://shop:pw@a.b.c.amazonaws.com.example.com/orders", want: madeUpMark},
 		"a connection string":             {value: "host=" + host + " user=shop password='p w' dbname=orders", want: same},
 		"a connection string, semicolons": {value: "Server=" + host + ";Uid=shop;Pwd=pw;", want: same},
-		"a connection string with a key":  {value: "host=" + host + " password=pw apikey=sk", want: secretMadeUp},
-		"a connection string elsewhere":   {value: "host=db.example.com password=pw", want: secretMadeUp},
-		"a private key":                   {value: "-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----", want: secretMadeUp},
+		"a connection string with a key":  {value: "host=" + host + " password=pw apikey=sk", want: madeUpMark},
+		"a connection string elsewhere":   {value: "host=db.example.com password=pw", want: madeUpMark},
+		"a private key":                   {value: "-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----", want: madeUpMark},
 		"nothing":                         {value: "", want: same},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,7 +217,7 @@ func TestReadSecretValue(t *testing.T) {
 		want   map[string]any
 		failed bool
 	}{
-		"text":   {client: &secretsMock{value: &secretsmanager.GetSecretValueOutput{SecretString: aws.String("sk_live")}}, want: map[string]any{"SecretString": secretMadeUp}},
+		"text":   {client: &secretsMock{value: &secretsmanager.GetSecretValueOutput{SecretString: aws.String("sk_live")}}, want: map[string]any{"SecretString": madeUpMark}},
 		"bytes":  {client: &secretsMock{value: &secretsmanager.GetSecretValueOutput{SecretBinary: []byte("x")}}, want: map[string]any{"Binary": true}},
 		"none":   {client: &secretsMock{asking: &smithy.GenericAPIError{Code: "ResourceNotFoundException"}}, want: map[string]any{}},
 		"denied": {client: &secretsMock{asking: &smithy.GenericAPIError{Code: "AccessDeniedException"}}, failed: true},
@@ -235,7 +236,7 @@ func TestReadSecretValue(t *testing.T) {
 
 func TestCompleteSecret(t *testing.T) {
 	first := must[string](t)(completeSecret(`{"key":"sundog:made-up","list":["sundog:made-up"],"n":1}`, ""))
-	if strings.Contains(first, secretMadeUp) || strings.Count(first, secretStub) != 2 {
+	if strings.Contains(first, madeUpMark) || strings.Count(first, secretStub) != 2 {
 		t.Fatalf("every mark becomes a value: %s", first)
 	}
 	if again := must[string](t)(completeSecret(`{"key":"sundog:made-up","list":["sundog:made-up"],"n":1}`, first)); again != first {
@@ -243,7 +244,7 @@ func TestCompleteSecret(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ wanted, current, want string }{
 		"a team's own test key stays": {`{"key":"sundog:made-up","port":2}`, `{"key":"sk_test","port":1}`, `{"key":"sk_test","port":2}`},
-		"so does one that is text":    {secretMadeUp, "sk_test", "sk_test"},
+		"so does one that is text":    {madeUpMark, "sk_test", "sk_test"},
 		"a login is always followed":  {`{"password":"new"}`, `{"password":"old"}`, `{"password":"new"}`},
 		"text":                        {"host=x", "host=y", "host=x"},
 	} {

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// secretMadeUp marks a part of a value that is made up when it is written: once, so that it stays the same, and a key
+	// madeUpMark marks a part of a value that is made up when it is written: once, so that it stays the same, and a key
 	// of a test account that a team puts in its place stays too.
-	secretMadeUp = "sundog:made-up"
+	madeUpMark = "sundog:made-up"
 	// secretStub begins every made-up value, so that nobody takes it for a real one.
 	secretStub = "stub-"
 )
@@ -48,7 +48,7 @@ var (
 
 // secretForFork gives the part of a value that may leave production: logins of databases at AWS, whose host and password
 // the forker replaces by those of the fork, identifiers of AWS resources, and fields that are no secrets. Everything else
-// becomes secretMadeUp, key by key: a copied key of a third party would charge real cards, and a copied token would open
+// becomes madeUpMark, key by key: a copied key of a third party would charge real cards, and a copied token would open
 // production's doors.
 func secretForFork(text string, scope descriptor.Scope) string {
 	tree, err := descriptor.ParseTree([]byte(text))
@@ -63,7 +63,7 @@ func secretForFork(text string, scope descriptor.Scope) string {
 	}
 	encoded, err := descriptor.Encode(secretTree("", tree, scope))
 	if err != nil {
-		return secretMadeUp
+		return madeUpMark
 	}
 	return encoded
 }
@@ -147,7 +147,7 @@ func secretText(field, text string, scope descriptor.Scope) string {
 	case isDatabaseURL(text), isDatabasePairs(text), isServiceURL(text, scope):
 		return text
 	default:
-		return secretMadeUp
+		return madeUpMark
 	}
 }
 
@@ -197,13 +197,13 @@ func isServiceURL(text string, scope descriptor.Scope) bool {
 
 // completeSecret replaces the marks in a value: by what the copy has there already, or by something new.
 func completeSecret(wanted, current string) (string, error) {
-	if wanted == secretMadeUp {
+	if wanted == madeUpMark {
 		if current != "" {
 			return current, nil
 		}
 		return madeUpValue()
 	}
-	if !strings.Contains(wanted, secretMadeUp) {
+	if !strings.Contains(wanted, madeUpMark) {
 		return wanted, nil
 	}
 	tree, err := descriptor.ParseTree([]byte(wanted))
@@ -248,7 +248,7 @@ func completeTree(wanted, current any) (any, error) {
 		}
 		return completed, nil
 	case string:
-		if wanted != secretMadeUp {
+		if wanted != madeUpMark {
 			return wanted, nil
 		}
 		if old, ok := current.(string); ok && old != "" {
