@@ -56,13 +56,13 @@ func (m *enclaveModel) refreshed(found *backend.Enclave) error {
 		m.TTL = types.StringNull()
 		return nil
 	}
-	actual := found.ExpiresAt.Sub(found.CreatedAt).Round(time.Second)
+	actual := found.ExpiresAt.Truncate(time.Second).Sub(found.CreatedAt.Truncate(time.Second))
 	known, err := m.ttl()
 	if err != nil {
 		return err
 	}
 	// The configuration's own spelling stays as long as it means the same: 480m is 8h.
-	if known.Round(time.Second) != actual {
+	if known.Truncate(time.Second) != actual {
 		m.TTL = types.StringValue(spell(actual))
 	}
 	return nil
@@ -73,7 +73,7 @@ func expiry(created time.Time, ttl time.Duration) time.Time {
 	if ttl == 0 {
 		return time.Time{}
 	}
-	return created.Add(ttl).UTC().Truncate(time.Second)
+	return created.UTC().Truncate(time.Second).Add(ttl.Truncate(time.Second))
 }
 
 func stamp(at time.Time) types.String {

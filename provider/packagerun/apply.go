@@ -170,7 +170,11 @@ func (m *runModel) afterSuccess(ctx context.Context, d *desired, args arguments,
 	m.PackageName, m.PackageDigest = types.StringValue(d.plan.PackageName), types.StringValue(d.digest)
 	m.Files = filesValue(d.plan.Files)
 	m.Artifacts = settleArtifacts(m.Artifacts, result.Artifacts)
-	output, sensitive := splitOutput(result.Output, args)
+	output, sensitive, masked := splitOutput(result.Output, args)
+	if masked && !d.masked {
+		// It came out of the running environment, so the plan could not warn of it.
+		diagnostics.AddAttributeWarning(path.Root("package"), fmt.Sprintf("The package %q has warnings", d.plan.PackageName), maskedWarning)
+	}
 	for _, target := range []struct {
 		attribute *types.Dynamic
 		output    any

@@ -26,6 +26,8 @@ type desired struct {
 	// output and sensitive are known at plan if they hold no runtime value.
 	output, sensitive           any
 	outputKnown, sensitiveKnown bool
+	// masked tells that something sensitive had to be taken out of what the package returns.
+	masked bool
 }
 
 type desiredService struct {
@@ -125,11 +127,11 @@ const sensitiveKey = "sensitive"
 
 // split divides what the package returned into what is shown and what is not.
 func (d *desired) split(returned any, args arguments) {
-	d.output, d.sensitive = splitOutput(returned, args)
+	d.output, d.sensitive, d.masked = splitOutput(returned, args)
 	d.outputKnown, d.sensitiveKnown = !hasRuntimeValues(d.output), !hasRuntimeValues(d.sensitive)
 }
 
-func splitOutput(returned any, args arguments) (output, sensitive any) {
+func splitOutput(returned any, args arguments) (output, sensitive any, masked bool) {
 	output = returned
 	if object, ok := returned.(map[string]any); ok {
 		if hidden, found := object[sensitiveKey]; found {
@@ -138,9 +140,9 @@ func splitOutput(returned any, args arguments) (output, sensitive any) {
 			output, sensitive = shown, hidden
 		}
 	}
-	output, _ = args.secrets.MaskAny(output)
-	sensitive, _ = args.writeOnly.MaskAny(sensitive)
-	return output, sensitive
+	output, shown := args.secrets.MaskAny(output)
+	sensitive, hidden := args.writeOnly.MaskAny(sensitive)
+	return output, sensitive, shown || hidden
 }
 
 func hasRuntimeValues(v any) bool {

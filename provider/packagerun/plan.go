@@ -49,7 +49,7 @@ func (r *runResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	}
 	diagnostics = planned.foresee(ctx, d, prior, remembered)
 	resp.Diagnostics.Append(diagnostics...)
-	resp.Diagnostics.Append(packageWarnings(d.plan)...)
+	resp.Diagnostics.Append(packageWarnings(d)...)
 	resp.Diagnostics.Append(planned.writePlan(ctx, &resp.Plan)...)
 }
 
@@ -275,21 +275,27 @@ func (m *runModel) writePlan(ctx context.Context, target interface {
 	return diagnostics
 }
 
+const maskedWarning = "what the package returns contains sensitive arguments, which read " + value.Masked + " in output: return them " +
+	"under the key \"sensitive\", or pass what is no secret in args"
+
 // packageWarnings is one warning for all that the package's author should know.
-func packageWarnings(interpreted *plan.Plan) diag.Diagnostics {
-	lines := make([]string, 0, len(interpreted.Warnings))
-	for _, warning := range interpreted.Warnings {
+func packageWarnings(d *desired) diag.Diagnostics {
+	var lines []string
+	for _, warning := range d.plan.Warnings {
 		line := warning.Message
 		if at := warning.Position.String(); at != "" {
 			line = at + ": " + line
 		}
 		lines = append(lines, line)
 	}
+	if d.masked {
+		lines = append(lines, maskedWarning)
+	}
 	if len(lines) == 0 {
 		return nil
 	}
 	return diag.Diagnostics{diag.NewAttributeWarningDiagnostic(path.Root("package"),
-		fmt.Sprintf("The package %q has warnings", interpreted.PackageName), strings.Join(lines, "\n"))}
+		fmt.Sprintf("The package %q has warnings", d.plan.PackageName), strings.Join(lines, "\n"))}
 }
 
 func runID(enclave, name string) string { return enclave + "/" + name }

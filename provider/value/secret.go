@@ -79,14 +79,19 @@ func (s Secrets) Replace(text, by string) string {
 	return text
 }
 
-// MaskAny masks every string, key and number inside a JSON-like value and tells whether there was anything to mask.
+// minInside is the length from which a secret is looked for inside of other strings of a value. A value is used, not only
+// read, so a short secret such as "test" must not turn "latest" into nonsense.
+const minInside = 8
+
+// MaskAny masks every string, key and number inside a JSON-like value that is a secret, or that contains one of at least
+// eight characters, and tells whether there was anything to mask.
 func (s Secrets) MaskAny(v any) (masked any, found bool) {
 	switch v := v.(type) {
 	case string:
-		result := s.Mask(v)
+		result := s.maskValue(v)
 		return result, result != v
 	case int64, *big.Int:
-		if s.In(fmt.Sprint(v)) && slices.Contains(s.texts, fmt.Sprint(v)) {
+		if slices.Contains(s.texts, fmt.Sprint(v)) {
 			return Masked, true
 		}
 		return v, false
@@ -101,7 +106,7 @@ func (s Secrets) MaskAny(v any) (masked any, found bool) {
 	case map[string]any:
 		result := make(map[string]any, len(v))
 		for key, element := range v {
-			maskedKey := s.Mask(key)
+			maskedKey := s.maskValue(key)
 			value, here := s.MaskAny(element)
 			result[maskedKey] = value
 			found = found || here || maskedKey != key
@@ -110,4 +115,16 @@ func (s Secrets) MaskAny(v any) (masked any, found bool) {
 	default:
 		return v, false
 	}
+}
+
+func (s Secrets) maskValue(text string) string {
+	if slices.Contains(s.texts, text) {
+		return Masked
+	}
+	for _, secret := range s.texts {
+		if len(secret) >= minInside {
+			text = strings.ReplaceAll(text, secret, Masked)
+		}
+	}
+	return text
 }

@@ -20,8 +20,8 @@ func TestSecretsAreMaskedEverywhere(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
-	masked, found := secrets.MaskAny(map[string]any{"url": "http://hunter22@x", "n": int64(5), "pin": int64(123456), "list": []any{"hunter22"}})
-	want := map[string]any{"url": "http://(sensitive)@x", "n": int64(5), "pin": "(sensitive)", "list": []any{"(sensitive)"}}
+	masked, found := secrets.MaskAny(map[string]any{"url": "http://hunter22@x", "n": int64(5), "pin": int64(123456), "list": []any{"hunter22"}, "short": "ab12345612"})
+	want := map[string]any{"short": "ab12345612", "url": "http://(sensitive)@x", "n": int64(5), "pin": "(sensitive)", "list": []any{"(sensitive)"}}
 	if diff := cmp.Diff(want, masked); diff != "" || !found {
 		t.Error(diff, found)
 	}
