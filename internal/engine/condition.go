@@ -19,27 +19,32 @@ func (x *execution) await(ctx context.Context, service string, recipe plan.Recip
 	start := time.Now()
 	attemptContext, cancel := context.WithTimeout(ctx, time.Duration(float64(condition.Timeout)*grace))
 	defer cancel()
+	last := errors.New("answer: none")
 	for tries := 1; ; tries++ {
 		began := time.Now()
 		fields, lacking := x.attempt(attemptContext, service, recipe, condition)
 		if lacking == nil {
 			return fields, nil
 		}
+		if attemptContext.Err() == nil || tries == 1 {
+			// What an interrupted attempt says is only that it was interrupted.
+			last = lacking
+		}
 		what := fmt.Sprintf("%s %s %s", condition.Field, condition.Assertion, shown(condition.Target))
 		if ctx.Err() != nil {
-			return nil, x.explain(ctx, service, fmt.Errorf("interrupted while waiting for %s, after %d tries: %w; last %w", what, tries, ctx.Err(), lacking))
+			return nil, x.explain(ctx, service, fmt.Errorf("interrupted while waiting for %s, after %d tries: %w; last %w", what, tries, ctx.Err(), last))
 		}
 		if ended := x.ended(ctx, service); ended != nil {
-			return nil, x.explain(ctx, service, fmt.Errorf("service %q %s before %s held; last %w", service, endedHow(ended), what, lacking))
+			return nil, x.explain(ctx, service, fmt.Errorf("service %q %s before %s held; last %w", service, endedHow(ended), what, last))
 		}
 		left := condition.Timeout - time.Since(start)
 		if left <= 0 {
-			return nil, x.explain(ctx, service, fmt.Errorf("%s did not hold within %s, after %d tries; last %w", what, condition.Timeout, tries, lacking))
+			return nil, x.explain(ctx, service, fmt.Errorf("%s did not hold within %s, after %d tries; last %w", what, condition.Timeout, tries, last))
 		}
 		// The time of an attempt counts into the interval, and the last attempt is at the very end.
 		pause := max(condition.Interval, shortestPause) - time.Since(began)
 		if err := sleep(ctx, min(pause, left)); err != nil {
-			return nil, x.explain(ctx, service, fmt.Errorf("interrupted while waiting for %s, after %d tries: %w; last %w", what, tries, err, lacking))
+			return nil, x.explain(ctx, service, fmt.Errorf("interrupted while waiting for %s, after %d tries: %w; last %w", what, tries, err, last))
 		}
 	}
 }

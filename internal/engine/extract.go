@@ -115,6 +115,9 @@ func fromJQ(value any) any {
 		return nullText
 	case int:
 		return int64(value)
+	case json.Number:
+		// What jq parsed itself keeps the text of its numbers.
+		return fromJQNumber(value)
 	case *big.Int:
 		if value.IsInt64() {
 			return value.Int64()
@@ -137,6 +140,17 @@ func fromJQ(value any) any {
 	default:
 		return value
 	}
+}
+
+func fromJQNumber(text json.Number) any {
+	value, err := fromNumber(string(text))
+	if err != nil {
+		return string(text)
+	}
+	if float, ok := value.(float64); ok {
+		return wholeNumber(float)
+	}
+	return value
 }
 
 func wholeNumber(value float64) any {

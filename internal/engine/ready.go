@@ -53,14 +53,16 @@ func (x *execution) awaitPort(ctx context.Context, service, id string, port plan
 	transport := strings.ToLower(port.Transport)
 	what := fmt.Sprintf("port %q (%d/%s) of service %q", id, port.Number, transport, service)
 	pause := shortestPause
+	last := errors.New("none was made")
 	for {
 		err := x.dialOnce(ctx, service, transport, port, start)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return &serviceError{service, fmt.Errorf("interrupted while waiting for %s to open: %w; last attempt: %w", what, ctx.Err(), err)}
+			return &serviceError{service, fmt.Errorf("interrupted while waiting for %s to open: %w; last attempt: %w", what, ctx.Err(), last)}
 		}
+		last = err
 		if ended := x.ended(ctx, service); ended != nil {
 			return x.explain(ctx, service, fmt.Errorf("service %q %s before its port %q (%d/%s) was open", service, endedHow(ended), id, port.Number, transport))
 		}
