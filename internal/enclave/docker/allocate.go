@@ -109,7 +109,7 @@ func chooseHostPort(name, service string, port plan.Port, taken map[hostPort]boo
 	const count = lastHostPort - firstHostPort + 1
 	start := hash64(name, service, port.Transport, strconv.Itoa(port.Number)) % count
 	for i := range uint64(count) {
-		candidate := firstHostPort + int((start+i)%count) //nolint:gosec // The remainder fits.
+		candidate := firstHostPort + int((start+i)%count)
 		if !taken[hostPort{port.Transport, candidate}] {
 			return candidate, nil
 		}

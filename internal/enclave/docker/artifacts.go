@@ -120,14 +120,15 @@ func (c *connection) fetchArtifact(ctx context.Context, name, digest string) (*s
 	}
 	defer result.Content.Close() //nolint:errcheck // It was read to the end or is of no use any more.
 	archive := tar.NewReader(result.Content)
-	if _, err := archive.Next(); err != nil {
-		return nil, err
+	header, err := archive.Next()
+	if err != nil {
+		return nil, c.translate(err)
 	}
 	file, err := newSpool()
 	if err != nil {
 		return nil, err
 	}
-	if _, err = io.Copy(file, archive); err == nil {
+	if _, err = io.CopyN(file, archive, header.Size); err == nil {
 		_, err = file.rewind()
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -95,12 +96,57 @@ func (b *Backend) runBuild(ctx context.Context, conn *connection, image plan.Ima
 		return conn.translate(err)
 	}
 	defer result.Body.Close() //nolint:errcheck // It is read to its end.
-	return readBuild(result.Body)
+	var output strings.Builder
+	err = readBuild(result.Body, &output)
+	detached, cancel := detach(ctx)
+	defer cancel()
+	for _, id := range leftovers(output.String(), err == nil) {
+		// What is still needed is refused, and what is not there any more is no loss.
+		_, _ = conn.ImageRemove(detached, id, client.ImageRemoveOptions{PruneChildren: true})
+	}
+	return err
+}
+
+// stepResult is what the classic builder prints when a step has made an image.
+var stepResult = regexp.MustCompile(`^ ---> ([0-9a-f]{12})$`)
+
+// leftovers finds, in a build's output, the images that the builder leaves behind without a name: the last one of each
+// stage but the last, or of every stage if the build has failed. Images that a step found rather than made, as a base
+// or in the cache, are somebody else's.
+func leftovers(output string, succeeded bool) []string {
+	var made []string
+	last, found := "", true
+	finish := func() {
+		if last != "" {
+			made = append(made, last)
+		}
+		last = ""
+	}
+	for line := range strings.Lines(output) {
+		line = strings.TrimSuffix(line, "\n")
+		if step, isStep := strings.CutPrefix(line, "Step "); isStep {
+			_, instruction, _ := strings.Cut(step, " : ")
+			if found = strings.HasPrefix(strings.ToUpper(instruction), "FROM "); found {
+				finish()
+			}
+		}
+		if line == " ---> Using cache" {
+			found = true
+		}
+		if match := stepResult.FindStringSubmatch(line); match != nil {
+			if last = match[1]; found {
+				last = ""
+			}
+		}
+	}
+	if !succeeded {
+		finish()
+	}
+	return made
 }
 
 // readBuild follows a build to its end; an error comes with the last lines of output.
-func readBuild(stream io.Reader) error {
-	var output strings.Builder
+func readBuild(stream io.Reader, output *strings.Builder) error {
 	decoder := json.NewDecoder(stream)
 	for {
 		var message jsonstream.Message

@@ -196,13 +196,13 @@ func deviceOf(text string) (container.DeviceMapping, error) {
 	device := container.DeviceMapping{PathOnHost: parts[0], PathInContainer: parts[0], CgroupPermissions: defaultDeviceOK}
 	switch len(parts) {
 	case 1:
-	case 2: //nolint:mnd // host:container, or host:permissions
+	case 2:
 		if strings.HasPrefix(parts[1], "/") {
 			device.PathInContainer = parts[1]
 		} else {
 			device.CgroupPermissions = parts[1]
 		}
-	case 3: //nolint:mnd // host:container:permissions
+	case 3:
 		device.PathInContainer, device.CgroupPermissions = parts[1], parts[2]
 	default:
 		return device, fmt.Errorf("device %q is not of the form host[:container[:permissions]]", text)

@@ -60,7 +60,7 @@ func tlsDirectoryFromEnvironment(host string) string {
 
 func contextName() (name, chosen string, err error) {
 	if name := os.Getenv("DOCKER_CONTEXT"); name != "" {
-		return name, fmt.Sprintf("DOCKER_CONTEXT=%s", name), nil
+		return name, "DOCKER_CONTEXT=" + name, nil
 	}
 	if configDirectory() == "" {
 		return "", "", nil

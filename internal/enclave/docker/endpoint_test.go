@@ -79,8 +79,7 @@ func TestEndpointThatCannotBeChosenSaysWhy(t *testing.T) {
 	fails := func(texts ...string) {
 		t.Helper()
 		_, err := New(Options{}).ListEnclaves(t.Context())
-		var unreachable *enclave.UnreachableError
-		if !errors.As(err, &unreachable) {
+		if _, ok := errors.AsType[*enclave.UnreachableError](err); !ok {
 			t.Fatalf("got error %v, want an UnreachableError", err)
 		}
 		mentions(t, err, texts...)
@@ -164,8 +163,7 @@ func TestEndpointOverTLSIsVerified(t *testing.T) {
 	// Without the authority the server is a stranger, even though the context says that this be ignored.
 	must(t, os.Remove(filepath.Join(certificates, "ca.pem")))
 	_, err := New(Options{}).ListEnclaves(t.Context())
-	var unreachable *enclave.UnreachableError
-	if !errors.As(err, &unreachable) {
+	if _, ok := errors.AsType[*enclave.UnreachableError](err); !ok {
 		t.Errorf("with an unknown authority: got error %v, want an UnreachableError", err)
 	}
 	writeFile(t, "no certificate", certificates, "ca.pem")
@@ -191,7 +189,7 @@ func TestDockerOverSSH(t *testing.T) {
 	must(t, err)
 	folder := t.TempDir()
 	script := "#!/bin/sh\n" + childVariable + "='" + string(job) + "' exec " + os.Args[0] + "\n"
-	must(t, os.WriteFile(filepath.Join(folder, "ssh"), []byte(script), 0o700)) //nolint:gosec // It is to be run.
+	must(t, os.WriteFile(filepath.Join(folder, "ssh"), []byte(script), 0o700))
 	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
 	remote := New(Options{Host: "ssh://me@build.example.com"})
 	if _, err := remote.ListEnclaves(t.Context()); err != nil {

@@ -24,7 +24,7 @@ func (e *daemonError) Unwrap() error { return e.err }
 // missingError is an answer of the engine that something is not there.
 type missingError struct{ daemonError }
 
-func (e *missingError) Is(target error) bool { return target == enclave.ErrNotFound } //nolint:errorlint // Is compares with the sentinel itself.
+func (e *missingError) Is(target error) bool { return target == enclave.ErrNotFound }
 
 // translate turns an error of the client into one of the enclave package's: not there, could not ask, or the engine's
 // own words. It keeps "gone" and "could not ask" apart: only an answer of the engine is ErrNotFound.

@@ -123,11 +123,11 @@ type gate struct {
 func newGate(t *testing.T, backend *Backend, limit int64, closed func()) *gate {
 	t.Helper()
 	dial := connectionOf(t, backend).Dialer()
-	folder, err := os.MkdirTemp("", "gate") // A socket's path must be short.
+	folder, err := os.MkdirTemp("", "gate") //nolint:usetesting // A socket's path must be short, and t.TempDir has the test's name in it.
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	socket := filepath.Join(folder, "s")
-	listener, err := net.Listen("unix", socket)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
 	must(t, err)
 	g := &gate{Host: "unix://" + socket, limit: limit, closed: closed}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: client.DummyHost})

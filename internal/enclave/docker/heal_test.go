@@ -3,7 +3,6 @@ package docker
 import (
 	"bytes"
 	"context"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -186,9 +185,11 @@ func killAfter(t *testing.T, backend *Backend, image, kind string, limit int64) 
 		address = service.IPAddress
 	}
 	request.Digest = "d2"
-	var command *exec.Cmd
-	cut := newGate(t, backend, limit, func() { _ = command.Process.Kill() })
-	command = child(t, childJob{Kind: kind, Host: cut.Host, Enclave: name, Request: &request})
+	// The end of its context kills a child by SIGKILL.
+	life, kill := context.WithCancel(ctx)
+	defer kill()
+	cut := newGate(t, backend, limit, kill)
+	command := child(life, t, childJob{Kind: kind, Host: cut.Host, Enclave: name, Request: &request})
 	output, err := command.CombinedOutput()
 	if cut.requests.Load() <= limit {
 		if err != nil {
@@ -262,7 +263,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 	must(t, err)
 	t.Run("of a process that was killed", func(t *testing.T) {
 		t.Parallel()
-		command := child(t, childJob{Kind: "lock", Enclave: name})
+		command := child(t.Context(), t, childJob{Kind: "lock", Enclave: name})
 		output, err := command.StdoutPipe()
 		must(t, err)
 		must(t, command.Start())

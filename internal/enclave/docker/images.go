@@ -83,7 +83,7 @@ func isUnreachable(err error) bool {
 func (c *connection) localImage(ctx context.Context, name string) (*enclave.Image, error) {
 	inspected, err := c.ImageInspect(ctx, name)
 	if errdefs.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // No image and no error: it is not there.
+		return nil, nil
 	}
 	if err != nil && strings.Contains(err.Error(), "invalid reference format") {
 		return nil, &enclave.ImageError{Image: name, Action: actionFind, Err: fmt.Errorf("this is no name of an image: %w", c.translate(err))}

@@ -81,26 +81,28 @@ func createAndStart(ctx context.Context, backend *Backend, name string, request 
 
 // bridge joins this process's input and output with a socket.
 func bridge(socket string) error {
-	conn, err := net.Dial("unix", socket)
+	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", socket)
 	if err != nil {
 		return err
 	}
 	go func() {
 		_, _ = io.Copy(conn, os.Stdin)
-		_ = conn.(*net.UnixConn).CloseWrite()
+		if half, ok := conn.(*net.UnixConn); ok {
+			_ = half.CloseWrite()
+		}
 	}()
 	_, err = io.Copy(os.Stdout, conn)
 	return err
 }
 
 // child prepares a process that does a job.
-func child(t *testing.T, job childJob) *exec.Cmd {
+func child(ctx context.Context, t *testing.T, job childJob) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(os.Args[0]) //nolint:gosec // It is this very program.
+	command := exec.CommandContext(ctx, os.Args[0])
 	command.Env = append(os.Environ(), childVariable+"="+string(text))
 	return command
 }

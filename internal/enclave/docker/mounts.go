@@ -125,7 +125,7 @@ func (c *connection) copyBetween(ctx context.Context, from, source, to, target s
 	// The engine locks a container while it is read from, and both may be the same one; so it is read to its end first.
 	file, err := newSpool()
 	if err != nil {
-		result.Content.Close() //nolint:errcheck,gosec // It is of no use any more.
+		result.Content.Close() //nolint:errcheck // It is of no use any more.
 		return err
 	}
 	defer file.Close() //nolint:errcheck // It is removed with all that it holds.

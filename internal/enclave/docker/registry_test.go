@@ -177,7 +177,7 @@ func TestCredentialsComeFromHelpersToo(t *testing.T) {
 	folder := cleanEnvironment(t)
 	tools := t.TempDir()
 	script := "#!/bin/sh\necho '{\"ServerURL\":\"x\",\"Username\":\"anna\",\"Secret\":\"from-helper\"}'\n"
-	must(t, os.WriteFile(tools+"/docker-credential-test", []byte(script), 0o700)) //nolint:gosec // It is to be run.
+	must(t, os.WriteFile(tools+"/docker-credential-test", []byte(script), 0o700))
 	t.Setenv("PATH", tools+string(os.PathListSeparator)+os.Getenv("PATH"))
 	writeFile(t, `{"auths": {"https://index.docker.io/v1/": {"auth": "`+base64.StdEncoding.EncodeToString([]byte("hub:pass"))+`"}}, "credHelpers": {"registry.example.com": "test"}}`, folder, "config.json")
 	for image, want := range map[string]string{"registry.example.com/app:1": "anna:from-helper", "postgres:15": "hub:pass", "elsewhere.example.com/app": ""} {

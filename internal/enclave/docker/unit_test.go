@@ -180,9 +180,15 @@ func TestStatesAreTranslated(t *testing.T) {
 		stopped bool
 		want    enclave.State
 	}{
-		{"created", false, enclave.StateCreated}, {"running", false, enclave.StateRunning}, {"running", true, enclave.StateRunning},
-		{"restarting", false, enclave.StateStarting}, {"paused", false, enclave.StateStopped}, {"exited", false, enclave.StateExited},
-		{"exited", true, enclave.StateStopped}, {"removing", false, enclave.StateRemoving}, {"dead", false, enclave.StateRemoving},
+		{"created", false, enclave.StateCreated},
+		{"running", false, enclave.StateRunning},
+		{"running", true, enclave.StateRunning},
+		{"restarting", false, enclave.StateStarting},
+		{"paused", false, enclave.StateStopped},
+		{"exited", false, enclave.StateExited},
+		{"exited", true, enclave.StateStopped},
+		{"removing", false, enclave.StateRemoving},
+		{"dead", false, enclave.StateRemoving},
 	} {
 		if got := stateOf(item.state, item.stopped); got != item.want {
 			t.Errorf("%+v: got %s", item, got)
@@ -214,7 +220,7 @@ func TestProcessesAreToldApart(t *testing.T) {
 	if _, known := elsewhere.alive(); known {
 		t.Error("a process of another machine is known")
 	}
-	command := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // It is this very program.
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	must(t, command.Start())
 	gone := processIdentity{Machine: own.Machine, PID: command.Process.Pid}
 	gone.Started, _ = processStart(gone.PID)
@@ -231,7 +237,7 @@ func TestProcessesAreToldApart(t *testing.T) {
 func TestPublishedPortsAreOpenOnlyBehindTheProxy(t *testing.T) {
 	t.Parallel()
 	serve := func(handle func(net.Conn)) string {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		must(t, err)
 		t.Cleanup(func() { _ = listener.Close() })
 		go func() {

@@ -95,7 +95,7 @@ func (f *fixture) awaitPort(name, service string, port int) {
 // echo sends a line and gives what comes back.
 func (f *fixture) echo(conn net.Conn, line string) string {
 	f.Helper()
-	defer conn.Close() //nolint:errcheck // It has served.
+	defer conn.Close()
 	f.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
 	_, err := io.WriteString(conn, line)
 	f.must(err)

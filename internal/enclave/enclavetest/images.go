@@ -38,26 +38,26 @@ var program = sync.OnceValues(compile)
 
 // BuildImages makes the test images on a backend and removes them when the test ends. The names belong to this test
 // alone, so tests may run in parallel and in several processes.
-func BuildImages(t testing.TB, backend enclave.Backend) Images {
-	t.Helper()
+func BuildImages(tb testing.TB, backend enclave.Backend) Images {
+	tb.Helper()
 	binary, err := program()
 	if err != nil {
-		t.Fatalf("compile the test service: %v", err)
+		tb.Fatalf("compile the test service: %v", err)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", t.Name(), os.Getpid()))
-	image := plan.Image{Name: "sundog-test/service:" + hex.EncodeToString(sum[:8]), Build: &plan.Build{Context: serviceContext(t, binary)}}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", tb.Name(), os.Getpid()))
+	image := plan.Image{Name: "sundog-test/service:" + hex.EncodeToString(sum[:8]), Build: &plan.Build{Context: serviceContext(tb, binary)}}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if _, err := backend.EnsureImage(ctx, image, enclave.ImageMissing); err != nil {
-		t.Fatalf("build the test image: %v", err)
+		tb.Fatalf("build the test image: %v", err)
 	}
-	t.Cleanup(func() { RemoveImage(t, backend, image.Name) })
+	tb.Cleanup(func() { RemoveImage(tb, backend, image.Name) })
 	return Images{Service: image.Name}
 }
 
 // RemoveImage removes an image that was built, on backends that keep images at all.
-func RemoveImage(t testing.TB, backend enclave.Backend, name string) {
-	t.Helper()
+func RemoveImage(tb testing.TB, backend enclave.Backend, name string) {
+	tb.Helper()
 	remover, ok := backend.(interface {
 		RemoveImage(ctx context.Context, name string) error
 	})
@@ -67,18 +67,18 @@ func RemoveImage(t testing.TB, backend enclave.Backend, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := remover.RemoveImage(ctx, name); err != nil {
-		t.Errorf("remove the test image: %v", err)
+		tb.Errorf("remove the test image: %v", err)
 	}
 }
 
 // serviceContext is the build context of the image Service. The nonce keeps images of different tests apart: shared
 // layers could be removed by one test while another one builds on them.
-func serviceContext(t testing.TB, binary []byte) *plan.FileTree {
-	t.Helper()
+func serviceContext(tb testing.TB, binary []byte) *plan.FileTree {
+	tb.Helper()
 	digest := sha256.Sum256(binary)
 	tree, err := plan.NewFileTree([]plan.File{
 		plan.TextFile("Dockerfile", 0o644, "FROM scratch\nCOPY nonce /nonce\nCOPY seed /seed/\nCOPY service "+ServiceProgram+"\nENTRYPOINT [\""+ServiceProgram+"\"]\n"),
-		plan.TextFile("nonce", 0o644, fmt.Sprintf("%s %d %d\n", t.Name(), os.Getpid(), time.Now().UnixNano())),
+		plan.TextFile("nonce", 0o644, fmt.Sprintf("%s %d %d\n", tb.Name(), os.Getpid(), time.Now().UnixNano())),
 		plan.TextFile("seed/from-image", 0o644, "of the image"),
 		{
 			Path: "service", Mode: 0o755, Size: int64(len(binary)), SHA256: hex.EncodeToString(digest[:]),
@@ -86,7 +86,7 @@ func serviceContext(t testing.TB, binary []byte) *plan.FileTree {
 		},
 	})
 	if err != nil {
-		t.Fatalf("make the build context of the test image: %v", err)
+		tb.Fatalf("make the build context of the test image: %v", err)
 	}
 	return tree
 }
@@ -97,7 +97,7 @@ func compile() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // A temporary folder that stays does no harm.
+	defer os.RemoveAll(folder)
 	output := filepath.Join(folder, "service")
 	command := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", output, programPackage)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=")

@@ -59,8 +59,7 @@ var imageBehaviours = []behaviour{
 	{name: "image whose name is none is an error", test: func(f *fixture) {
 		for _, name := range []string{"", "Not A Name", "UPPER/case"} {
 			_, err := f.backend.EnsureImage(f.ctx, plan.Image{Name: name}, enclave.ImageMissing)
-			var invalid *enclave.ImageError
-			if !errors.As(err, &invalid) {
+			if _, ok := errors.AsType[*enclave.ImageError](err); !ok {
 				f.Errorf("name %q: got error %v, want an ImageError", name, err)
 			}
 		}
@@ -125,8 +124,7 @@ var builderBehaviours = []behaviour{
 		f.must(err)
 		f.must(f.backend.RemoveEnclave(f.ctx, second))
 		_, err = f.backend.EnsureImage(f.ctx, plan.Image{Name: image.Name}, enclave.ImageNever)
-		var missing *enclave.ImageError
-		if !errors.As(err, &missing) {
+		if _, ok := errors.AsType[*enclave.ImageError](err); !ok {
 			f.Errorf("got error %v, want an ImageError, as the image should be gone", err)
 		}
 		// A service that needs it gets it back.

@@ -17,7 +17,7 @@ func freePort(f *fixture) int {
 	f.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	f.must(err)
-	defer listener.Close() //nolint:errcheck // Only its number was wanted.
+	defer listener.Close()
 	_, text, err := net.SplitHostPort(listener.Addr().String())
 	f.must(err)
 	port, err := strconv.Atoi(text)
@@ -132,7 +132,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		port := created.Ports["http"].HostPort
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		f.must(err)
-		defer listener.Close() //nolint:errcheck // The test is over.
+		defer listener.Close()
 		started, err := f.backend.StartService(f.ctx, name, "api")
 		f.must(err)
 		if started.Ports["http"].HostPort == port || started.Ports["http"].HostPort == 0 {
@@ -156,7 +156,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		text := strconv.Itoa(port)
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", text))
 		f.must(err)
-		defer listener.Close() //nolint:errcheck // The test is over.
+		defer listener.Close()
 		pin := both(listen(8080, 0), func(request *enclave.ServiceRequest) {
 			request.Spec.PublicPorts = map[string]plan.Port{"http": {Number: port}}
 		})

@@ -3,15 +3,14 @@ package enclavetest
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/rand"
-	"encoding/hex"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
