@@ -70,11 +70,14 @@ func (f *Forker) target(fork string, one entry) descriptor.Target {
 // shell makes a copy that refers to nothing yet, or adopts the one that an earlier apply made.
 func (a *applying) shell(ctx context.Context, key string) error {
 	planned := a.plan.Resources[key]
+	source := a.reads[key]
 	one, recorded := a.record.get(key)
 	if recorded && (one.Phase == phaseMade || one.Phase == phaseReady) {
-		return nil
+		there, err := a.stillThere(ctx, key, &one)
+		if there || err != nil {
+			return err
+		}
 	}
-	source := a.reads[key]
 	one = entry{
 		Key: key, Service: planned.Resource.Service, Type: planned.Resource.Type, SourceName: planned.Resource.Name,
 		SourceARN: planned.Resource.ARN, Strategy: planned.Strategy, Reason: planned.Reason, Phase: phaseIntent,
@@ -173,11 +176,6 @@ func (a *applying) wire(ctx context.Context, key string) error {
 		}
 		target := a.forker.target(a.plan.Fork, one)
 		target.Config = config
-		if one.Phase == phaseReady {
-			if err := a.stillOurs(ctx, writer, &one, target); err != nil {
-				return err
-			}
-		}
 		a.forker.event(a.plan.Fork, key, "wire", "started", "")
 		if writer.Wire != nil {
 			if err := writer.Wire(ctx, target); err != nil {
@@ -194,23 +192,39 @@ func (a *applying) wire(ctx context.Context, key string) error {
 	return a.record.put(ctx, one)
 }
 
-// stillOurs looks at a copy before it is changed.
-func (a *applying) stillOurs(ctx context.Context, writer descriptor.KindWriter, one *entry, target descriptor.Target) error {
+// stillThere looks at a copy that was made before. One that somebody has deleted is made anew.
+func (a *applying) stillThere(ctx context.Context, key string, one *entry) (bool, error) {
+	writer, err := a.writer(ctx, one.Service, one.Type, one.Region)
+	if err != nil {
+		return false, err
+	}
+	target := a.forker.target(a.plan.Fork, *one)
 	live, err := writer.Find(ctx, target)
 	if errors.Is(err, descriptor.ErrGone) {
-		one.Phase = phaseIntent
-		if err := a.record.put(ctx, *one); err != nil {
-			return err
-		}
-		return errors.New("somebody has deleted the copy; apply again to make it anew")
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, fmt.Errorf("look at the copy: %w", err)
 	}
 	if !ours(live.Tags, target.Tags) {
-		return fmt.Errorf("%w: %s does not carry the tags of fork %q any more", ErrForeign, live.ARN, a.plan.Fork)
+		return false, fmt.Errorf("%w: %s does not carry the tags of fork %q any more; tag it again or delete it yourself",
+			ErrForeign, live.ARN, a.plan.Fork)
 	}
-	return nil
+	if live.ARN != one.ARN {
+		// Another of the same name, with our tags: whoever made it, it has not been wired.
+		one.ARN, one.Values, one.Phase, one.Data = live.ARN, live.Values, phaseMade, ""
+	}
+	before := one.Data
+	if err := a.copyData(ctx, key, a.reads[key], one); err != nil {
+		return true, err
+	}
+	if one.Data != before || one.Phase == phaseMade {
+		if err := a.record.put(ctx, *one); err != nil {
+			return true, err
+		}
+	}
+	a.know(*one)
+	return true, nil
 }
 
 // wholeConfig adds the values that only data reads give, or made-up ones.
@@ -292,11 +306,15 @@ func (a *applying) whyMissing(key string) string {
 	return key + " has no counterpart of this form"
 }
 
-// copyData copies production's data into a new copy, once.
+// copyData copies production's data into a copy, once for each way in which the rule asks for it.
 func (a *applying) copyData(ctx context.Context, key string, source read, one *entry) error {
 	data := a.plan.data(key)
-	if one.Strategy != Clone || data.Mode != descriptor.DataSample && data.Mode != descriptor.DataFull {
+	if one.Strategy != Clone || data.Mode != descriptor.DataSample && data.Mode != descriptor.DataFull || source.kind.HasValues || a.pinned(key) {
 		return nil
+	}
+	asked, err := descriptor.Encode(map[string]any{"mode": data.Mode, "limit": data.Limit, "mask": data.Mask})
+	if err != nil || one.Data == asked {
+		return err
 	}
 	service, _ := a.forker.catalog.Service(source.kind.Service)
 	copiers, err := session.Copy(ctx, a.forker.production, source.region, a.forker.sandbox, one.Region,
@@ -308,10 +326,21 @@ func (a *applying) copyData(ctx context.Context, key string, source read, one *e
 	}
 	copier, has := copiers[source.kind.Name]
 	if !has {
-		return nil
+		return fmt.Errorf("the data of %s/%s cannot be copied, although its descriptor says so", source.kind.Service, source.kind.Name)
 	}
 	a.forker.event(a.plan.Fork, key, "data", "started", data.Mode)
-	request := descriptor.DataRequest{
+	count, err := copier.Copy(session.AllowData(ctx), a.forker.scope(source.region), source.item, a.forker.target(a.plan.Fork, *one), a.dataRequest(data))
+	if err != nil {
+		return fmt.Errorf("copy its data: %w", err)
+	}
+	one.Data = asked
+	a.forker.event(a.plan.Fork, key, "data", "done", fmt.Sprintf("%d copied", count))
+	return a.point(ctx, "copied", key)
+}
+
+// dataRequest turns a rule's words into what a kind can carry out.
+func (a *applying) dataRequest(data Data) descriptor.DataRequest {
+	return descriptor.DataRequest{
 		Mode: data.Mode, Limit: data.Limit,
 		Masked: func(field string) bool { return data.Mask[field] != "" },
 		Mask: func(field, value string) (string, bool) {
@@ -327,11 +356,4 @@ func (a *applying) copyData(ctx context.Context, key string, source read, one *e
 			}
 		},
 	}
-	count, err := copier.Copy(session.AllowData(ctx), a.forker.scope(source.region), source.item, a.forker.target(a.plan.Fork, *one), request)
-	if err != nil {
-		return fmt.Errorf("copy its data: %w", err)
-	}
-	one.Data = fmt.Sprintf("%s %d", data.Mode, count)
-	a.forker.event(a.plan.Fork, key, "data", "done", one.Data)
-	return nil
 }

@@ -147,6 +147,12 @@ func (a *applying) standInContainers(_ context.Context, key string) ([]Container
 	return []Container{container}, nil
 }
 
+// credentialVariables are how programs get credentials from their environment. Production's never enter a container.
+var credentialVariables = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE",
+	"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+}
+
 // taskContainers converts one of production's own services, its environment pointing into the fork.
 func (a *applying) taskContainers(ctx context.Context, key string) ([]Container, error) {
 	source := a.reads[key]
@@ -180,9 +186,17 @@ func (a *applying) taskContainer(ctx context.Context, key string, source read, t
 	}
 	environment := make(map[string]any, len(container.Env)+len(task.Secrets))
 	for name, value := range container.Env {
+		if slices.Contains(credentialVariables, name) {
+			a.find(key, Finding{Kind: "hazard", Severity: "warning",
+				Message: "the variable " + name + " is not copied: it would lend the container production's own credentials"})
+			continue
+		}
 		environment[name] = value
 	}
 	for _, name := range slices.Sorted(maps.Keys(task.Secrets)) {
+		if slices.Contains(credentialVariables, name) {
+			continue
+		}
 		value, err := a.secretValue(ctx, origin, task.Secrets[name])
 		if err != nil {
 			return container, fmt.Errorf("resolve the secret variable %s: %w", name, err)
@@ -276,10 +290,5 @@ func (a *applying) lendCredentials(ctx context.Context, key string, origin rewri
 	container.VolatileEnv["AWS_ACCESS_KEY_ID"] = credentials.AccessKeyID
 	container.VolatileEnv["AWS_SECRET_ACCESS_KEY"] = credentials.SecretAccessKey
 	container.VolatileEnv["AWS_SESSION_TOKEN"] = credentials.SessionToken
-	// Production's own keys, had it any in the environment, must not win.
-	maps.DeleteFunc(container.Env, func(name, _ string) bool {
-		_, lent := container.VolatileEnv[name]
-		return lent
-	})
 	return nil
 }

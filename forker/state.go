@@ -81,7 +81,7 @@ func (f *Forker) resultOf(record *record, states map[string]ContainerState, live
 	result := &Result{
 		Fork: record.meta.Fork, AccountID: f.options.Sandbox.AccountID, Status: statusComplete, Resources: map[string]State{},
 	}
-	total := 0.0
+	total, counted := 0.0, 0
 	for _, one := range record.all() {
 		state := State{
 			Strategy: one.Strategy, Reason: one.Reason, SourceARN: one.SourceARN, Digest: one.SourceDigest,
@@ -104,10 +104,15 @@ func (f *Forker) resultOf(record *record, states map[string]ContainerState, live
 		}
 		result.Resources[one.Key] = state
 		result.Findings = append(result.Findings, one.Findings...)
+		if kind, known := f.catalog.Kind(one.Service, one.Type); known && len(kind.Strategies) == 0 && one.Strategy == Skip {
+			// The enclave takes its place: nothing is missing without it.
+			continue
+		}
 		total += fidelity(one)
+		counted++
 	}
-	if len(result.Resources) > 0 {
-		result.Fidelity = float64(int(total/float64(len(result.Resources))*1000+0.5)) / 1000
+	if counted > 0 {
+		result.Fidelity = float64(int(total/float64(counted)*1000+0.5)) / 1000
 	}
 	slices.SortStableFunc(result.Findings, func(a, b Finding) int { return strings.Compare(a.Key, b.Key) })
 	return result
