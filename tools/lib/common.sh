@@ -8,6 +8,7 @@
 # The checkout that this file belongs to.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=$ROOT/.cache
+# shellcheck disable=SC2034 # The scripts that source this file use it.
 BIN=$CACHE/bin
 LOGS=$CACHE/logs
 
