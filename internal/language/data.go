@@ -1,0 +1,291 @@
+package language
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// Values can share parts: a list of lists of lists can be small in memory and endless when it is written out. Everything
+// that writes values out walks them with these bounds.
+const (
+	maxDepth = 500
+	maxNodes = 10_000_000
+)
+
+var (
+	errTooDeep = fmt.Errorf("the value is nested more than %d levels deep", maxDepth)
+	errTooMuch = fmt.Errorf("the value has more than %d parts when it is written out", maxNodes)
+)
+
+// walker counts what a walk over a value has seen.
+type walker struct{ nodes int }
+
+func (w *walker) enter(depth int) error {
+	if depth > maxDepth {
+		return errTooDeep
+	}
+	if w.nodes++; w.nodes > maxNodes {
+		return errTooMuch
+	}
+	return nil
+}
+
+// toData converts a value to its JSON-like form: nil, bool, int64, *big.Int, float64, string, []any, map[string]any.
+// The error names the path of what has no such form.
+func toData(value starlark.Value) (any, error) {
+	return (&walker{}).data("", value, 0)
+}
+
+func (w *walker) data(at string, value starlark.Value, depth int) (any, error) {
+	if err := w.enter(depth); err != nil {
+		return nil, err
+	}
+	switch value := value.(type) {
+	case starlark.NoneType:
+		return nil, nil
+	case starlark.Bool:
+		return bool(value), nil
+	case starlark.Int:
+		if small, ok := value.Int64(); ok {
+			return small, nil
+		}
+		return value.BigInt(), nil
+	case starlark.Float:
+		if number := float64(value); math.IsInf(number, 0) || math.IsNaN(number) {
+			return nil, noData(at, "the number %s has no JSON form", value)
+		}
+		return float64(value), nil
+	case starlark.String:
+		return string(value), nil
+	case starlark.Bytes:
+		return nil, noData(at, "a value of type bytes has no JSON form")
+	case starlark.IterableMapping:
+		return w.mapping(at, value, depth)
+	case starlark.Iterable:
+		elements := []any{}
+		iterator := value.Iterate()
+		defer iterator.Done()
+		var element starlark.Value
+		for i := 0; iterator.Next(&element); i++ {
+			converted, err := w.data(at+"["+strconv.Itoa(i)+"]", element, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			elements = append(elements, converted)
+		}
+		return elements, nil
+	case starlark.HasAttrs:
+		return w.attributes(at, value, depth)
+	}
+	return nil, noData(at, "a value of type %s has no JSON form", value.Type())
+}
+
+func (w *walker) mapping(at string, value starlark.IterableMapping, depth int) (any, error) {
+	items := value.Items()
+	converted := make(map[string]any, len(items))
+	for _, item := range items {
+		key, ok := starlark.AsString(item[0])
+		if !ok {
+			return nil, noData(at, "key %s is not a string", describeValue(item[0]))
+		}
+		element, err := w.data(at+"["+strconv.Quote(shorten(key))+"]", item[1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		converted[key] = element
+	}
+	return converted, nil
+}
+
+func (w *walker) attributes(at string, value starlark.HasAttrs, depth int) (any, error) {
+	if _, ok := value.(starlark.Callable); ok {
+		return nil, noData(at, "a function has no JSON form")
+	}
+	names := value.AttrNames()
+	converted := make(map[string]any, len(names))
+	for _, name := range names {
+		attribute, err := value.Attr(name)
+		if err != nil || attribute == nil {
+			continue
+		}
+		element, err := w.data(at+"."+name, attribute, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		converted[name] = element
+	}
+	return converted, nil
+}
+
+func noData(at, format string, arguments ...any) error {
+	if at == "" {
+		return fmt.Errorf(format, arguments...)
+	}
+	return fmt.Errorf("%s: %s", at, fmt.Sprintf(format, arguments...))
+}
+
+// displayData is toData for showing: what has no JSON form is shown as Starlark prints it.
+func displayData(value starlark.Value) any {
+	converted, err := toData(value)
+	switch {
+	case err == nil:
+		return converted
+	case errors.Is(err, errTooDeep), errors.Is(err, errTooMuch), (&walker{}).measure(value, 0) != nil:
+		return "(" + err.Error() + ")"
+	}
+	return value.String()
+}
+
+// copyValue copies lists and dictionaries all the way down; other values are immutable and shared.
+func (w *walker) copyValue(value starlark.Value, depth int) (starlark.Value, error) {
+	if err := w.enter(depth); err != nil {
+		return nil, err
+	}
+	switch value := value.(type) {
+	case *starlark.List:
+		elements := make([]starlark.Value, value.Len())
+		for i := range elements {
+			var err error
+			if elements[i], err = w.copyValue(value.Index(i), depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return starlark.NewList(elements), nil
+	case *starlark.Dict:
+		copied := starlark.NewDict(value.Len())
+		for _, item := range value.Items() {
+			element, err := w.copyValue(item[1], depth+1)
+			if err != nil {
+				return nil, err
+			}
+			if err := copied.SetKey(item[0], element); err != nil {
+				return nil, err
+			}
+		}
+		return copied, nil
+	}
+	return value, nil
+}
+
+// measure tells whether a value can be written out within bounds.
+func (w *walker) measure(value starlark.Value, depth int) error {
+	if err := w.enter(depth); err != nil {
+		return err
+	}
+	switch value := value.(type) {
+	case starlark.String:
+		// Sixteen bytes of text count like one more part, so that repeated long strings are bounded too.
+		w.nodes += len(value) / 16
+	case starlark.Bytes:
+		w.nodes += len(value) / 4
+	case starlark.IterableMapping:
+		for _, item := range value.Items() {
+			for _, part := range item {
+				if err := w.measure(part, depth+1); err != nil {
+					return err
+				}
+			}
+		}
+	case *starlark.Function, *starlark.Builtin, *starlarkstruct.Module:
+	case starlark.Iterable:
+		iterator := value.Iterate()
+		defer iterator.Done()
+		var element starlark.Value
+		for iterator.Next(&element) {
+			if err := w.measure(element, depth+1); err != nil {
+				return err
+			}
+		}
+	case starlark.HasAttrs:
+		for _, name := range value.AttrNames() {
+			attribute, err := value.Attr(name)
+			if err != nil || attribute == nil {
+				continue
+			}
+			if err := w.measure(attribute, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fromData converts a JSON-like value to Starlark. Keys of objects come in sorted order, so that equal arguments make
+// equal dictionaries.
+func fromData(value any) (starlark.Value, error) {
+	return (&walker{}).starlark("", value, 0)
+}
+
+func (w *walker) starlark(at string, value any, depth int) (starlark.Value, error) {
+	if err := w.enter(depth); err != nil {
+		return nil, err
+	}
+	switch value := value.(type) {
+	case nil:
+		return starlark.None, nil
+	case bool:
+		return starlark.Bool(value), nil
+	case int:
+		return starlark.MakeInt(value), nil
+	case int64:
+		return starlark.MakeInt64(value), nil
+	case *big.Int:
+		return starlark.MakeBigInt(value), nil
+	case float64:
+		return starlark.Float(value), nil
+	case string:
+		return starlark.String(value), nil
+	case []any:
+		elements := make([]starlark.Value, len(value))
+		for i, element := range value {
+			var err error
+			if elements[i], err = w.starlark(at+"["+strconv.Itoa(i)+"]", element, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return starlark.NewList(elements), nil
+	case map[string]any:
+		dict := starlark.NewDict(len(value))
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			element, err := w.starlark(at+"["+strconv.Quote(shorten(key))+"]", value[key], depth+1)
+			if err != nil {
+				return nil, err
+			}
+			if err := dict.SetKey(starlark.String(key), element); err != nil {
+				return nil, err
+			}
+		}
+		return dict, nil
+	}
+	return nil, noData(at, "a value of this sort cannot be an argument of a package")
+}
+
+// structured turns dictionaries into structs, as the argument _kurtosis_parser = "struct" asks. Dictionaries inside lists
+// are left alone, as upstream.
+func structured(value starlark.Value, depth int) (starlark.Value, error) {
+	dict, ok := value.(*starlark.Dict)
+	if !ok {
+		return value, nil
+	}
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	fields := starlark.StringDict{}
+	for _, item := range dict.Items() {
+		key, _ := starlark.AsString(item[0])
+		field, err := structured(item[1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		fields[key] = field
+	}
+	return starlarkstruct.FromStringDict(starlarkstruct.Default, fields), nil
+}

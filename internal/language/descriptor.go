@@ -1,0 +1,132 @@
+package language
+
+import (
+	"strings"
+)
+
+// Descriptor describes one builtin of the language. The same description checks arguments and generates the reference.
+type Descriptor struct {
+	// Name as packages write it, for example "add_service" (a method of plan) or "ServiceConfig".
+	Name string
+	// Kind is "instruction" (a function of plan), "type" or "function" (a global).
+	Kind string
+	Doc  string
+	// Returns says what a call gives; empty for None and for types, which give themselves.
+	Returns    string
+	Parameters []ParameterDescriptor
+}
+
+// ParameterDescriptor describes one parameter of a builtin, in positional order.
+type ParameterDescriptor struct {
+	Name     string
+	Type     string // for example "dict[string, PortSpec]"
+	Default  string // as a package would write it; empty when there is none
+	Required bool
+	Doc      string
+	// Aliases are names that earlier versions of the language had; using one is a warning.
+	Aliases []string
+}
+
+// The kinds of builtins.
+const (
+	kindInstruction = "instruction"
+	kindType        = "type"
+	kindFunction    = "function"
+)
+
+// Descriptors lists every builtin: functions, instructions, types, each in the order of the reference.
+func Descriptors() []Descriptor {
+	var all []Descriptor
+	for _, list := range [][]*builtin{functions, instructions} {
+		for _, b := range list {
+			all = append(all, b.describe())
+		}
+	}
+	for _, t := range types {
+		all = append(all, t.describe())
+	}
+	return all
+}
+
+// signature is what a builtin accepts: its parameters in positional order, description last.
+type signature struct {
+	name       string
+	kind       string
+	doc        string
+	returns    string
+	parameters []*parameter
+	byName     map[string]int
+}
+
+func newSignature(name, kind, doc, returns string, parameters []anyParameter) *signature {
+	s := &signature{name: name, kind: kind, doc: doc, returns: returns, byName: map[string]int{}}
+	for i, p := range parameters {
+		inner := p.base()
+		inner.index = i
+		s.parameters = append(s.parameters, inner)
+		for _, name := range append([]string{inner.Name}, inner.Aliases...) {
+			s.byName[name] = i
+		}
+	}
+	return s
+}
+
+func (s *signature) describe() Descriptor {
+	described := Descriptor{Name: s.name, Kind: s.kind, Doc: s.doc, Returns: s.returns}
+	for _, p := range s.parameters {
+		described.Parameters = append(described.Parameters, p.ParameterDescriptor)
+	}
+	return described
+}
+
+// qualified is the name as a package's author sees it.
+func (s *signature) qualified() string {
+	if s.kind == kindInstruction {
+		return "plan." + s.name
+	}
+	return s.name
+}
+
+func (s *signature) names() []string {
+	names := make([]string, len(s.parameters))
+	for i, p := range s.parameters {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// nearest gives the candidate that a name is probably a misspelling of; empty when none is near.
+func nearest(name string, candidates []string) string {
+	fold := func(text string) string { return strings.ToLower(strings.ReplaceAll(text, "_", "")) }
+	folded := fold(name)
+	best, distance := "", (len(folded)+1)/2
+	for _, candidate := range candidates {
+		if d := editDistance(folded, fold(candidate)); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	return best
+}
+
+// editDistance is the Levenshtein distance; names longer than any builtin's are not worth the time.
+func editDistance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return max(len(a), len(b))
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal, row[j] = row[j], min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
