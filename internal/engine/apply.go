@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,6 +93,7 @@ func (e *Engine) newExecution(ctx context.Context, request Request, order *itine
 		copied := *service
 		mutable.Services[key] = &copied
 	}
+	mutable.Pending = slices.Clone(known.Pending)
 	mutable.Steps, mutable.Artifacts, mutable.Borrowed = copyMap(known.Steps), copyMap(known.Artifacts), copyMap(known.Borrowed)
 	x := &execution{
 		engine: e, request: request, plan: request.Plan, order: order, world: newWorld(request.Run, seen),

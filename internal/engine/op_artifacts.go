@@ -36,7 +36,10 @@ func (x *execution) makeArtifact(ctx context.Context, i int, operation plan.Oper
 	}
 	x.keepArtifact(name, digest)
 	if recorded != digest {
-		x.store.later(ctx, func(r *record) { r.Artifacts[name] = digest })
+		x.store.later(ctx, func(r *record) {
+			r.outdate(r.Artifacts[name])
+			r.Artifacts[name] = digest
+		})
 	}
 	return nil
 }

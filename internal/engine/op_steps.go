@@ -51,7 +51,14 @@ func (x *execution) carry(ctx context.Context, i int, s step) error {
 	}
 	x.reuse(s.id, made)
 	// What ran cannot be undone, so it is on record before anything else happens.
-	return x.store.now(ctx, func(r *record) { r.Steps[s.id] = made })
+	return x.store.now(ctx, func(r *record) {
+		if earlier := r.Steps[s.id]; earlier != nil {
+			for _, name := range sortedKeys(earlier.Artifacts) {
+				r.outdate(earlier.Artifacts[name])
+			}
+		}
+		r.Steps[s.id] = made
+	})
 }
 
 // reuse makes what a step returned known to later instructions.

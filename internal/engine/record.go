@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -32,8 +33,9 @@ type record struct {
 	Services  map[string]*serviceRecord `json:"services,omitempty"`
 	Steps     map[string]*stepRecord    `json:"steps,omitempty"`
 	Artifacts map[string]string         `json:"artifacts,omitempty"`
-	// Pending are digests of contents that were about to be stored, borrowed ones other runs' artifacts that services of
-	// this run mount, by name. Neither may be removed by another run.
+	// Pending are digests of contents that were about to be stored or are out of date, until the end of the next apply
+	// that succeeds. Borrowed are other runs' artifacts that services of this run mount, by name. No other run may remove
+	// any of them.
 	Pending  []string          `json:"pending,omitempty"`
 	Borrowed map[string]string `json:"borrowed,omitempty"`
 	Output   typedValue        `json:"output"`
@@ -101,6 +103,13 @@ func (r *record) contents() map[string]bool {
 		}
 	}
 	return digests
+}
+
+// outdate keeps in mind that a content is to be removed at the end.
+func (r *record) outdate(digest string) {
+	if digest != "" && !slices.Contains(r.Pending, digest) {
+		r.Pending = append(r.Pending, digest)
+	}
 }
 
 func (r *record) encode() ([]byte, error) {
