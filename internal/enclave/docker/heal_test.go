@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -149,108 +150,125 @@ func TestDockerHealsAfterAKill(t *testing.T) {
 	for _, kind := range []string{"create", "replace", "remove"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			for limit := int64(1); ; limit++ {
-				if !killAfter(t, backend, images.Service, kind, limit) {
-					t.Logf("%s takes %d requests", kind, limit-1)
-					if limit < 5 {
-						t.Errorf("only %d requests were cut", limit-1)
-					}
-					return
-				}
+			trial := &killing{T: t, backend: backend, kind: kind, request: serviceRequest(t, backend, images.Service)}
+			limit := int64(1)
+			for trial.killAfter(limit) {
+				limit++
+			}
+			t.Logf("%s takes %d requests", kind, limit-1)
+			if limit < 5 {
+				t.Errorf("only %d requests were cut", limit-1)
 			}
 		})
 	}
 }
 
-// killAfter kills a child after some requests and repeats its job. It reports false if the child was done before.
-func killAfter(t *testing.T, backend *Backend, image, kind string, limit int64) (killed bool) {
-	t.Helper()
-	ctx, name := t.Context(), reserveEnclave(t, backend)
-	// The engine has only some thirty subnets, so each goes at once.
-	defer func() { must(t, backend.RemoveEnclave(ctx, name)) }()
-	request := serviceRequest(t, backend, image)
-	address := ""
-	if kind != "create" {
-		_, err := backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: testOwner})
-		must(t, err)
-		tree, err := plan.NewFileTree([]plan.File{plan.TextFile("a.txt", 0o644, "alpha")})
-		must(t, err)
-		must(t, backend.PutArtifact(ctx, name, tree.Digest(), tree.WriteTar))
-		request.Spec.Files["/data"] = plan.Mount{Artifacts: []string{"seed"}}
-		request.Artifacts = map[string]string{"seed": tree.Digest()}
-		must(t, createAndStart(ctx, backend, name, request))
-		exec1(t, backend, name, "api", "write", "/keep/a.txt", "kept")
-		service, err := backend.Service(ctx, name, "api")
-		must(t, err)
-		address = service.IPAddress
+// killing is one kind of job that is killed again and again.
+type killing struct {
+	*testing.T
+	backend *Backend
+	kind    string
+	request enclave.ServiceRequest
+	// name is the enclave's, address that of its service before the job; a service is replaced in the same enclave each time.
+	name, address string
+}
+
+// prepare makes what the job is about.
+func (k *killing) prepare() {
+	k.Helper()
+	ctx := k.Context()
+	if k.kind == "replace" && k.name != "" {
+		return
 	}
-	request.Digest = "d2"
+	k.name = reserveEnclave(k.T, k.backend)
+	if k.kind == "create" {
+		return
+	}
+	_, err := k.backend.CreateEnclave(ctx, enclave.Spec{Name: k.name, Owner: testOwner})
+	must(k.T, err)
+	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("a.txt", 0o644, "alpha")})
+	must(k.T, err)
+	must(k.T, k.backend.PutArtifact(ctx, k.name, tree.Digest(), tree.WriteTar))
+	k.request.Spec.Files["/data"] = plan.Mount{Artifacts: []string{"seed"}}
+	k.request.Artifacts = map[string]string{"seed": tree.Digest()}
+	must(k.T, createAndStart(ctx, k.backend, k.name, k.request))
+	exec1(k.T, k.backend, k.name, "api", "write", "/keep/a.txt", "kept")
+	service, err := k.backend.Service(ctx, k.name, "api")
+	must(k.T, err)
+	k.address = service.IPAddress
+}
+
+// killAfter kills a child after some requests and repeats its job. It reports false if the child was done before.
+func (k *killing) killAfter(limit int64) (killed bool) {
+	k.Helper()
+	k.prepare()
+	ctx := k.Context()
+	if k.kind != "replace" {
+		// The engine has only some thirty subnets, so each enclave goes at once.
+		defer func() { must(k.T, k.backend.RemoveEnclave(ctx, k.name)) }()
+	}
+	k.request.Digest = fmt.Sprintf("d%d", limit)
 	// The end of its context kills a child by SIGKILL.
 	life, kill := context.WithCancel(ctx)
 	defer kill()
-	cut := newGate(t, backend, limit, kill)
-	command := child(life, t, childJob{Kind: kind, Host: cut.Host, Enclave: name, Request: &request})
-	output, err := command.CombinedOutput()
+	cut := newGate(k.T, k.backend, limit, kill)
+	output, err := child(life, k.T, childJob{Kind: k.kind, Host: cut.Host, Enclave: k.name, Request: &k.request}).CombinedOutput()
 	if cut.requests.Load() <= limit {
 		if err != nil {
-			t.Fatalf("the child failed by itself: %v\n%s", err, output)
+			k.Fatalf("the child failed by itself: %v\n%s", err, output)
 		}
 		return false
 	}
-	if kind == "remove" {
-		must(t, backend.RemoveEnclave(ctx, name))
-		if remaining := connectionOf(t, backend).remaining(ctx, name); remaining != "" {
-			t.Errorf("after %d requests: there remain %s", limit, remaining)
+	if k.kind == "remove" {
+		must(k.T, k.backend.RemoveEnclave(ctx, k.name))
+		if remaining := connectionOf(k.T, k.backend).remaining(ctx, k.name); remaining != "" {
+			k.Errorf("after %d requests: there remain %s", limit, remaining)
 		}
 		return true
 	}
-	begun := time.Now()
-	_, err = backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
-	must(t, createAndStart(ctx, backend, name, request))
-	if taken := time.Since(begun); taken > 20*time.Second {
-		t.Errorf("after %d requests: healing took %s", limit, taken)
-	}
-	checkHealed(t, backend, name, kind, address, limit)
+	_, err = k.backend.CreateEnclave(ctx, enclave.Spec{Name: k.name, Owner: testOwner})
+	must(k.T, err)
+	must(k.T, createAndStart(ctx, k.backend, k.name, k.request))
+	k.checkHealed(limit)
 	return true
 }
 
-func checkHealed(t *testing.T, backend *Backend, name, kind, address string, limit int64) {
-	t.Helper()
-	ctx, conn := t.Context(), connectionOf(t, backend)
-	snapshot, err := backend.Observe(ctx, name)
-	must(t, err)
+// checkHealed checks that all is as if nobody had been killed.
+func (k *killing) checkHealed(limit int64) {
+	k.Helper()
+	ctx, conn := k.Context(), connectionOf(k.T, k.backend)
+	snapshot, err := k.backend.Observe(ctx, k.name)
+	must(k.T, err)
 	service := snapshot.Services["api"]
-	if len(snapshot.Services) != 1 || len(snapshot.Extra) != 0 || service.Digest != "d2" || service.State != enclave.StateRunning {
-		t.Errorf("after %d requests: observed %+v and %+v", limit, snapshot.Services, snapshot.Extra)
+	if len(snapshot.Services) != 1 || len(snapshot.Extra) != 0 || service.Digest != k.request.Digest || service.State != enclave.StateRunning {
+		k.Errorf("after %d requests: observed %+v and %+v", limit, snapshot.Services, snapshot.Extra)
 	}
-	containers, err := conn.containersOf(ctx, ofEnclave(name))
-	must(t, err)
+	containers, err := conn.containersOf(ctx, ofEnclave(k.name))
+	must(k.T, err)
 	var names []string
 	for _, item := range containers {
 		names = append(names, containerName(item))
 	}
 	slices.Sort(names)
-	if want := []string{serviceName(name, "api"), storeName(name)}; !slices.Equal(names, want) {
-		t.Errorf("after %d requests: containers %q, want %q", limit, names, want)
+	if want := []string{serviceName(k.name, "api"), storeName(k.name)}; !slices.Equal(names, want) {
+		k.Errorf("after %d requests: containers %q, want %q", limit, names, want)
 	}
-	volumes, err := conn.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(name))})
-	must(t, err)
-	want := 1
-	if kind == "replace" {
-		want = 2
-		if service.IPAddress != address {
-			t.Errorf("after %d requests: address %s, want %s", limit, service.IPAddress, address)
-		}
-		if text := exec1(t, backend, name, "api", "cat", "/keep/a.txt"); text != "kept" {
-			t.Errorf("after %d requests: the persistent file holds %q", limit, text)
-		}
-		if text := exec1(t, backend, name, "api", "cat", "/data/a.txt"); text != "alpha" {
-			t.Errorf("after %d requests: the mounted file holds %q", limit, text)
-		}
+	volumes, err := conn.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	must(k.T, err)
+	if want := len(k.request.Spec.Files); len(volumes.Items) != want {
+		k.Errorf("after %d requests: %d volumes, want %d", limit, len(volumes.Items), want)
 	}
-	if len(volumes.Items) != want {
-		t.Errorf("after %d requests: %d volumes, want %d", limit, len(volumes.Items), want)
+	if k.kind != "replace" {
+		return
+	}
+	if service.IPAddress != k.address {
+		k.Errorf("after %d requests: address %s, want %s", limit, service.IPAddress, k.address)
+	}
+	if text := exec1(k.T, k.backend, k.name, "api", "cat", "/keep/a.txt"); text != "kept" {
+		k.Errorf("after %d requests: the persistent file holds %q", limit, text)
+	}
+	if text := exec1(k.T, k.backend, k.name, "api", "cat", "/data/a.txt"); text != "alpha" {
+		k.Errorf("after %d requests: the mounted file holds %q", limit, text)
 	}
 }
 
