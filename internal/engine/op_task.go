@@ -115,12 +115,19 @@ func (x *execution) startTask(ctx context.Context, run *taskRun) error {
 	started, err := x.engine.backend.StartService(ctx, x.request.Enclave, name)
 	if err != nil {
 		if strings.Contains(err.Error(), shell) {
-			err = fmt.Errorf("image %q has no %s, which tasks are run by; use an image that has a shell: %w", run.spec.Image.Name, shell, err)
+			err = noShell(run, err)
 		}
 		return &serviceError{name, fmt.Errorf("start task %q: %w", name, err)}
 	}
 	x.world.setService(name, started)
 	return nil
+}
+
+// codeNotFound is the code with which a container ends whose command is not there.
+const codeNotFound = 127
+
+func noShell(run *taskRun, err error) error {
+	return fmt.Errorf("image %q has no %s, or no sleep, by which tasks are run; use an image that has a shell: %w", run.spec.Image.Name, shell, err)
 }
 
 // script runs the script itself and gives code and output. The code is the script's own.
@@ -150,7 +157,9 @@ func (x *execution) script(ctx context.Context, run *taskRun) (map[string]any, e
 		if ctx.Err() == nil && errors.Is(bounded.Err(), context.DeadlineExceeded) {
 			return nil, fmt.Errorf("the script did not end within %s%s", operation.Timeout, outputText(output))
 		}
-		if ended := x.ended(ctx, operation.Name); ended != nil {
+		if ended := x.ended(ctx, operation.Name); ended != nil && ended.ExitCode == codeNotFound {
+			return nil, x.explain(ctx, operation.Name, noShell(run, err))
+		} else if ended != nil {
 			return nil, x.explain(ctx, operation.Name, fmt.Errorf("the container of the task %s while the script ran: %w", endedHow(ended), err))
 		}
 		return nil, err
