@@ -147,7 +147,7 @@ func (e *entry) checkKeywords(keywords []starlark.Tuple) error {
 		return nil
 	}
 	return &Error{
-		Phase: PhaseInterpretation, Position: toPosition(e.function.Position()),
+		Phase: PhaseInterpretation, Position: toPosition(e.function.Position()), Arguments: true,
 		Message: fmt.Sprintf("function %s: %s: the package takes %s", e.function.Name(), strings.Join(problems, "; "), nameList(named)),
 	}
 }

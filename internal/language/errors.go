@@ -33,6 +33,8 @@ type Error struct {
 	Backtrace []Frame
 	// LoadChain says which import_module calls led to the file, outermost first.
 	LoadChain []string
+	// Arguments tells that the caller's arguments are at fault and not the package.
+	Arguments bool
 
 	cause error
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
@@ -25,6 +27,22 @@ func (e *Importable) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *Importable) Unwrap() error { return e.Err }
 
+// Ended is an error that came with the end of the resource's own time, or with an interruption: Cause tells which.
+type Ended struct{ Err, Cause error }
+
+func (e *Ended) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error itself.
+func (e *Ended) Unwrap() error { return e.Err }
+
+// Ending marks an error that happened when the context of the whole call had ended.
+func Ending(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return &Ended{Err: err, Cause: ctx.Err()}
+}
+
 // remedy is a sentence on what the user can do, or empty where the error says so itself.
 func remedy(err error) string {
 	var (
@@ -33,6 +51,8 @@ func remedy(err error) string {
 		owned       *enclave.OwnedError
 		locked      *enclave.LockedError
 		image       *enclave.ImageError
+		ended       *Ended
+		instruction *engine.Error
 	)
 	switch {
 	case errors.As(err, &importable):
@@ -51,10 +71,12 @@ func remedy(err error) string {
 		return "Make what the provider block refers to first (for example with -target), or write the values down."
 	case errors.Is(err, enclave.ErrNotFound), errors.Is(err, forker.ErrNotFound):
 		return "Check the id or name; it may have been removed meanwhile."
-	case errors.Is(err, context.DeadlineExceeded):
-		return "If it only needs more time, raise it in the resource's timeouts."
-	case errors.Is(err, context.Canceled):
-		return "It was interrupted. What had been done is kept; apply again to go on."
+	case errors.As(err, &ended) && errors.Is(ended.Cause, context.DeadlineExceeded):
+		return "The time that the resource's timeouts give is over. What had been done is kept: apply again to go on, or raise it there if it needs more."
+	case errors.As(err, &ended):
+		return "It was interrupted. What had been done is kept: apply again to go on."
+	case errors.As(err, &instruction):
+		return "What had succeeded is kept: mend the cause and apply again, which goes on from there."
 	default:
 		return ""
 	}
@@ -100,8 +122,8 @@ func since(at time.Time) string {
 // Blame is the attribute of a package's user that an interpretation error is about: the arguments where they do not fit
 // the package's function, the package otherwise.
 func Blame(err error) path.Path {
-	var argument interface{ AboutArguments() bool }
-	if errors.As(err, &argument) && argument.AboutArguments() {
+	var interpretation *language.Error
+	if errors.As(err, &interpretation) && interpretation.Arguments {
 		return path.Root("args")
 	}
 	return path.Root("package")

@@ -99,7 +99,7 @@ func (r *enclaveResource) Create(ctx context.Context, req resource.CreateRequest
 		resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
 	}
 	if err != nil {
-		resp.Diagnostics.Append(subject.Error(importable(err, engine.Name()+"/"+plan.Name.ValueString())))
+		resp.Diagnostics.Append(subject.Error(diagnose.Ending(ctx, importable(err, engine.Name()+"/"+plan.Name.ValueString()))))
 	}
 }
 
@@ -204,7 +204,7 @@ func (r *enclaveResource) Update(ctx context.Context, req resource.UpdateRequest
 	subject := diagnose.Subject{Verb: "update", Thing: "enclave", Name: plan.Name.ValueString()}
 	updated, err := r.update(ctx, &plan)
 	if err != nil {
-		resp.Diagnostics.Append(subject.Error(err))
+		resp.Diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
 		return
 	}
 	plan.observed(updated)
@@ -250,7 +250,7 @@ func (r *enclaveResource) Delete(ctx context.Context, req resource.DeleteRequest
 		err = engine.RemoveEnclave(ctx, name)
 	}
 	if err != nil && !errors.Is(err, backend.ErrNotFound) {
-		resp.Diagnostics.Append(subject.Error(err))
+		resp.Diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
 	}
 }
 

@@ -56,7 +56,7 @@ func (r *forkResource) apply(ctx context.Context, verb string, planned *forkMode
 	}
 	memory.Tags, memory.TagDigests = b.tags, b.tagDigests
 	if err != nil {
-		done.diagnostics.Append(subject.Error(explain(ctx, err)))
+		done.diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
 		done.state = planned.afterFailure(result, prior)
 		if done.state != nil {
 			memory.note(b.plan, func(key string) bool { return asPlanned(b, result, key) })
@@ -244,12 +244,4 @@ func (m *forkModel) refresh(result *forker.Result) {
 	m.Status = types.StringValue(result.Status)
 	m.Fidelity = fidelity(result)
 	m.FindingsCount = types.Int64Value(int64(len(result.Findings)))
-}
-
-// explain adds to an interrupted or late apply which of the two it was.
-func explain(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w (%w)", err, context.DeadlineExceeded)
-	}
-	return err
 }

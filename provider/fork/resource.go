@@ -157,7 +157,7 @@ func (r *forkResource) Delete(ctx context.Context, req resource.DeleteRequest, r
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := r.remove(ctx, &state); err != nil {
-		resp.Diagnostics.Append(diagnose.Subject{Verb: "delete", Thing: "fork", Name: id}.Error(explain(ctx, err)))
+		resp.Diagnostics.Append(diagnose.Subject{Verb: "delete", Thing: "fork", Name: id}.Error(diagnose.Ending(ctx, err)))
 	}
 }
 

@@ -59,7 +59,7 @@ func (r *runResource) apply(ctx context.Context, verb string, planned *runModel,
 	}
 	result, err := r.carryOut(ctx, planned, d, args)
 	if err != nil {
-		done.diagnostics.Append(subject.Error(explain(ctx, err)))
+		done.diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
 		done.state = planned.afterFailure(result, prior)
 		if done.state == nil {
 			done.memory = nil
@@ -298,14 +298,6 @@ func resultWarnings(subject diagnose.Subject, result *engine.Result) diag.Diagno
 	}
 	return diag.Diagnostics{diagnose.Warning(fmt.Sprintf("The package run %q has warnings", subject.Name),
 		subject.Secrets.Mask(strings.Join(lines, "\n")))}
-}
-
-// explain adds to an interrupted or late apply which of the two it was.
-func explain(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w (%w)", err, context.DeadlineExceeded)
-	}
-	return err
 }
 
 func importable(err error, id string) error {

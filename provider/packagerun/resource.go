@@ -155,7 +155,7 @@ func (r *runResource) Delete(ctx context.Context, req resource.DeleteRequest, re
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := r.remove(ctx, &state); err != nil {
-		resp.Diagnostics.Append(diagnose.Subject{Verb: "delete", Thing: "package run", Name: id}.Error(err))
+		resp.Diagnostics.Append(diagnose.Subject{Verb: "delete", Thing: "package run", Name: id}.Error(diagnose.Ending(ctx, err)))
 	}
 }
 
