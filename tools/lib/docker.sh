@@ -53,17 +53,22 @@ start_dockerd() {
 	# The package may have started it already, or be about to.
 	wait_for_docker 2 && return 0
 	if [ -d /run/systemd/system ]; then
-		systemctl start docker >/dev/null 2>&1 9>&- || say "docker: systemd would not start it, starting it without"
-		wait_for_docker 30 && return 0
+		start_by systemctl start docker && return 0
 	elif [ -x /etc/init.d/docker ]; then
-		service docker start >/dev/null 2>&1 </dev/null || say "docker: the service would not start, starting it without"
-		wait_for_docker 30 && return 0
+		start_by service docker start && return 0
 	fi
 	say "docker: starting dockerd (log: $LOGS/dockerd.log)"
 	detached "$CACHE/dockerd.pid" "$LOGS/dockerd.log" dockerd --host "unix://$DOCKER_SOCKET"
 	wait_for_docker 60 && return 0
 	tail -n 20 "$LOGS/dockerd.log" >&2
 	die "dockerd does not answer at $DOCKER_SOCKET; its log is $LOGS/dockerd.log"
+}
+
+# start_by COMMAND...: whether an engine answers after the machine's own way to start it.
+start_by() {
+	if "$@" >/dev/null 2>&1 </dev/null && wait_for_docker 30; then return 0; fi
+	say "docker: \`$*\` did not start the engine, starting it without"
+	return 1
 }
 
 # bridge_address prints the address of this machine at which containers reach it as host.docker.internal, where the
