@@ -1,0 +1,5 @@
+resource "sundog_enclave" "dev" {
+  name   = "dev"
+  ttl    = "8h"
+  labels = { team = "shop" }
+}
