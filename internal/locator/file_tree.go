@@ -27,7 +27,7 @@ func (t *tree) fileTree(ctx context.Context, relative string) (*plan.FileTree, e
 	if err != nil {
 		return nil, err
 	}
-	walk := &treeWalk{ctx: ctx, tree: t, base: relative, ignore: t.ignore}
+	walk := &treeWalk{ctx: ctx, tree: t, ignore: t.ignore}
 	switch {
 	case info.Mode().IsRegular():
 		err = walk.file(relative, path.Base(relative), info.Mode())
@@ -37,7 +37,7 @@ func (t *tree) fileTree(ctx context.Context, relative string) (*plan.FileTree, e
 				walk.own = parseIgnore(string(text))
 			}
 		}
-		err = walk.folder(relative, "", 0)
+		err = walk.folder(relative, "", region{base: relative})
 	default:
 		err = fmt.Errorf("%q of %s is neither a file nor a folder", relative, t)
 	}
@@ -51,7 +51,6 @@ func (t *tree) fileTree(ctx context.Context, relative string) (*plan.FileTree, e
 type treeWalk struct {
 	ctx    context.Context //nolint:containedctx // the walk lives no longer than the call it belongs to
 	tree   *tree
-	base   string
 	ignore ignoreRules // of the tree, against paths of the tree
 	own    ignoreRules // of the folder itself, against paths below it
 	files  []plan.File
@@ -60,11 +59,17 @@ type treeWalk struct {
 // maxLinkDepth bounds how many folders can be reached through links that lead to other folders.
 const maxLinkDepth = 40
 
-func (w *treeWalk) folder(source, target string, depth int) error {
+// region is a folder that is copied as a whole: the one that was asked for, or one that a link in it led to.
+type region struct {
+	base  string // in the tree
+	depth int    // links that led here
+}
+
+func (w *treeWalk) folder(source, target string, of region) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	if depth > maxLinkDepth {
+	if of.depth > maxLinkDepth {
 		return fmt.Errorf("the folder %q of %s is nested through symbolic links without end", source, w.tree)
 	}
 	entries, err := w.list(source)
@@ -81,9 +86,9 @@ func (w *treeWalk) folder(source, target string, depth int) error {
 		}
 		switch {
 		case entry.IsDir():
-			err = w.folder(from, to, depth)
+			err = w.folder(from, to, of)
 		case entry.Type()&fs.ModeSymlink != 0:
-			err = w.link(from, to, depth)
+			err = w.link(from, to, of)
 		case entry.Type().IsRegular():
 			var info fs.FileInfo
 			if info, err = entry.Info(); err == nil {
@@ -118,8 +123,8 @@ func (w *treeWalk) list(source string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// link keeps a link whose target lies inside the copied folder, and copies what any other link of the repository leads to.
-func (w *treeWalk) link(from, to string, depth int) error {
+// link keeps a link whose target lies in the same region, and copies what any other link of the repository leads to.
+func (w *treeWalk) link(from, to string, of region) error {
 	root, err := os.OpenRoot(w.tree.directory)
 	if err != nil {
 		return w.tree.explain(from, err)
@@ -134,14 +139,18 @@ func (w *treeWalk) link(from, to string, depth int) error {
 	if err != nil {
 		return w.tree.explain(from, err)
 	}
-	if !path.IsAbs(target) && !climbs(path.Join(path.Dir(to), "x")+"/../"+target) {
+	actual := joinPath(path.Dir(from), target)
+	if again, err := root.Stat(orDot(actual)); path.IsAbs(target) || err != nil || !os.SameFile(info, again) {
+		return fmt.Errorf("the symbolic link %q of %s leads to %q by way of another link: link to the file itself", from, w.tree, target)
+	}
+	if within(actual, of.base) {
 		w.files = append(w.files, plan.File{Path: to, Mode: fs.ModeSymlink | 0o777, Link: target})
 		return nil
 	}
 	if info.IsDir() {
-		return w.folder(from, to, depth+1)
+		return w.folder(actual, to, region{base: actual, depth: of.depth + 1})
 	}
-	return w.file(from, to, info.Mode())
+	return w.file(actual, to, info.Mode())
 }
 
 func (w *treeWalk) file(from, to string, mode fs.FileMode) error {

@@ -88,7 +88,9 @@ func checkReplace(key, value string) error {
 }
 
 // isLocalPath tells whether a text is a folder on this machine rather than a locator.
-func isLocalPath(text string) bool { return strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") }
+func isLocalPath(text string) bool {
+	return strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".")
+}
 
 // yamlReason strips what the YAML library says about itself and Go's type names.
 func yamlReason(err error) string {
