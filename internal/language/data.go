@@ -26,7 +26,11 @@ var (
 )
 
 // walker counts what a walk over a value has seen.
-type walker struct{ nodes int }
+type walker struct {
+	nodes int
+	// shown is set where the result is for people to see: secrets are left out of it.
+	shown bool
+}
 
 func (w *walker) enter(depth int) error {
 	if depth > maxDepth {
@@ -111,7 +115,12 @@ func (w *walker) attributes(at string, value starlark.HasAttrs, depth int) (any,
 	}
 	names := value.AttrNames()
 	converted := make(map[string]any, len(names))
+	made, isTyped := value.(*typed)
 	for _, name := range names {
+		if w.shown && isTyped && made.of.parameters[made.of.byName[name]].secret {
+			converted[name] = "(hidden)"
+			continue
+		}
 		attribute, err := value.Attr(name)
 		if err != nil || attribute == nil {
 			continue
@@ -134,7 +143,7 @@ func noData(at, format string, arguments ...any) error {
 
 // displayData is toData for showing: what has no JSON form is shown as Starlark prints it.
 func displayData(value starlark.Value) any {
-	converted, err := toData(value)
+	converted, err := (&walker{shown: true}).data("", value, 0)
 	switch {
 	case err == nil:
 		return converted
@@ -194,7 +203,7 @@ func (w *walker) measure(value starlark.Value, depth int) error {
 				}
 			}
 		}
-	case *starlark.Function, *starlark.Builtin, *starlarkstruct.Module:
+	case *starlark.Function, *starlark.Builtin, *starlarkstruct.Module, imported:
 	case starlark.Iterable:
 		iterator := value.Iterate()
 		defer iterator.Done()

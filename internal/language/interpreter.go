@@ -25,6 +25,7 @@ type interpreter struct {
 	files       map[string]locator.File // by the name that positions have
 	loading     []*module               // innermost last
 	trees       map[locator.File]*plan.FileTree
+	frozen      map[starlark.Value]bool
 	recorder
 
 	mutex    sync.Mutex
@@ -37,7 +38,7 @@ type interpreter struct {
 func newInterpreter(ctx context.Context, pkg *locator.Package, request Request) *interpreter {
 	in := &interpreter{
 		ctx: ctx, pkg: pkg, request: request,
-		modules: map[locator.File]*module{}, files: map[string]locator.File{}, trees: map[locator.File]*plan.FileTree{},
+		modules: map[locator.File]*module{}, files: map[string]locator.File{}, trees: map[locator.File]*plan.FileTree{}, frozen: map[starlark.Value]bool{},
 		recorder: newRecorder(),
 	}
 	in.predeclared = in.globals()

@@ -170,7 +170,7 @@ var durationOrNone = kind[time.Duration]{
 func listOf[T any](element kind[T]) kind[[]T] {
 	return kind[[]T]{
 		name:  "list[" + element.name + "]",
-		check: checkType[*starlark.List]("list"),
+		check: checkType[*starlark.List]("list[" + element.name + "]"),
 		convert: func(s *scope, at string, value starlark.Value) []T {
 			list, ok := value.(*starlark.List)
 			if !ok || list.Len() == 0 {
@@ -189,7 +189,7 @@ func listOf[T any](element kind[T]) kind[[]T] {
 func dictOf[T any](element kind[T]) kind[map[string]T] {
 	return kind[map[string]T]{
 		name:  "dict[string, " + element.name + "]",
-		check: checkType[*starlark.Dict]("dict"),
+		check: checkType[*starlark.Dict]("dict[string, " + element.name + "]"),
 		convert: func(s *scope, at string, value starlark.Value) map[string]T {
 			dict, ok := value.(*starlark.Dict)
 			if !ok || dict.Len() == 0 {

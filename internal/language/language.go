@@ -141,5 +141,9 @@ func outputData(output starlark.Value) any {
 	if output == nil {
 		return nil
 	}
-	return displayData(output)
+	data, err := toData(output)
+	if err != nil {
+		return displayData(output)
+	}
+	return data
 }

@@ -22,7 +22,7 @@ type module struct {
 	importedAt plan.Position // where the import that is loading it stands
 	loaded     bool
 	globals    starlark.StringDict
-	value      *starlarkstruct.Module
+	value      starlark.Value
 	failure    error
 }
 
@@ -56,7 +56,7 @@ func (in *interpreter) load(file locator.File, importedAt plan.Position) (*modul
 		return nil, made
 	}
 	found.globals = globals
-	found.value = &starlarkstruct.Module{Name: file.String(), Members: globals}
+	found.value = imported{&starlarkstruct.Module{Name: file.String(), Members: globals}}
 	return found, nil
 }
 
@@ -84,8 +84,10 @@ func (in *interpreter) execute(file locator.File) (starlark.StringDict, error) {
 		globals, err = program.Init(thread, in.predeclared)
 		return err
 	})
-	globals.Freeze()
-	return globals, err
+	if err != nil {
+		return nil, err
+	}
+	return globals, in.freezeGlobals(globals)
 }
 
 // loadChain says how the innermost file came to be loaded.

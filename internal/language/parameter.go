@@ -22,6 +22,8 @@ type parameter struct {
 	check func(value starlark.Value) string
 	// keepsNone is set where None says something else than leaving the argument out.
 	keepsNone bool
+	// secret arguments are never shown.
+	secret bool
 }
 
 type anyParameter interface{ base() *parameter }
@@ -60,6 +62,12 @@ func unset[T any](name string, k kind[T], doc string) *param[T] {
 // noneMatters marks a parameter for which None is a value of its own.
 func (p *param[T]) noneMatters() *param[T] {
 	p.keepsNone = true
+	return p
+}
+
+// hidden marks a parameter whose argument is a secret.
+func (p *param[T]) hidden() *param[T] {
+	p.secret = true
 	return p
 }
 

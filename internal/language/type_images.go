@@ -24,7 +24,7 @@ func newImageSpecType() *imageSpecBuiltin {
 		image:    required("image", text, "Reference of the image."),
 		registry: unset("registry", text, "Address of the registry; Docker Hub when left out."),
 		username: unset("username", text, "User at the registry."),
-		password: unset("password", text, "Password at the registry."),
+		password: unset("password", text, "Password at the registry.").hidden(),
 	}
 	t.typeBuiltin = newType("ImageSpec", "An image from a registry that wants credentials.", t.image, t.registry, t.username, t.password)
 	return t

@@ -182,11 +182,6 @@ func (v *validator) ports(spec *plan.ServiceSpec) {
 			v.problem("port id '%s' of service '%s' is invalid: it must match %s: at most 15 lower-case letters, digits and dashes", shorten(id), spec.Name, portIDPattern)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(spec.PublicPorts)) {
-		if _, ok := spec.Ports[id]; !ok {
-			v.problem("public port '%s' of service '%s' is not one of its ports: %s", shorten(id), spec.Name, known(slices.Sorted(maps.Keys(spec.Ports))))
-		}
-	}
 }
 
 func (v *validator) task(task *plan.RunTask) {
