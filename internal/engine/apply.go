@@ -147,15 +147,15 @@ func (x *execution) refuseForeign() error {
 	return nil
 }
 
-// removeLeftovers removes the run's containers that the plan does not have: services that left it, tasks that were kept
-// to be looked at, half-made replacements. Persistent directories stay.
-func (x *execution) removeLeftovers(ctx context.Context) error {
+// leftovers gives the run's containers that the plan does not have, with the reason.
+func leftovers(w *world, order *itinerary) map[string]string {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
 	names := map[string]string{}
-	x.world.mutex.Lock()
-	for name, service := range x.world.services {
-		planned := x.order.last[name]
+	for name, service := range w.services {
+		planned := order.last[name]
 		switch {
-		case service.Run != x.request.Run:
+		case service.Run != w.run:
 		case service.Task:
 			names[name] = "its task is done"
 		case planned == nil:
@@ -164,12 +164,18 @@ func (x *execution) removeLeftovers(ctx context.Context) error {
 			names[name] = "the plan removes it"
 		}
 	}
-	for name := range x.world.halfMade {
-		if x.world.services[name] == nil {
+	for name := range w.halfMade {
+		if w.services[name] == nil {
 			names[name] = "an interrupted replacement was found"
 		}
 	}
-	x.world.mutex.Unlock()
+	return names
+}
+
+// removeLeftovers removes the run's containers that the plan does not have: services that left it, tasks that were kept
+// to be looked at, half-made replacements. Persistent directories stay.
+func (x *execution) removeLeftovers(ctx context.Context) error {
+	names := leftovers(x.world, x.order)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(aheadLimit)
 	for _, name := range sortedKeys(names) {
@@ -194,8 +200,8 @@ func (x *execution) finish(ctx context.Context) error {
 	var obsolete []string
 	x.store.change(func(r *record) {
 		before := r.contents()
-		r.Output, r.Complete, r.Pending = typedValue{output}, true, nil
-		r.Intents, r.Artifacts = map[string]string{}, copyMap(x.own)
+		r.Output, r.Complete = typedValue{output}, true
+		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
 		for id := range r.Steps {
 			if !steps[id] {
 				delete(r.Steps, id)
@@ -217,11 +223,16 @@ func (x *execution) finish(ctx context.Context) error {
 				obsolete = append(obsolete, digest)
 			}
 		}
+		r.Pending = slices.Clone(obsolete)
 	})
-	if err := x.store.flush(ctx); err != nil {
+	if err := x.store.flush(ctx); err != nil || len(obsolete) == 0 {
 		return err
 	}
-	return x.engine.dropContents(ctx, x.request.Enclave, x.request.Run, x.request.Owner, obsolete)
+	if err := x.engine.dropContents(ctx, x.request.Enclave, x.request.Run, x.request.Owner, obsolete); err != nil {
+		return err
+	}
+	// They are forgotten only now, so that nobody loses sight of them.
+	return x.store.now(ctx, func(r *record) { r.Pending = nil })
 }
 
 func (x *execution) isPlanned(key string) bool {
@@ -239,17 +250,8 @@ func (x *execution) isPlanned(key string) bool {
 func (x *execution) stepIDs() map[string]bool {
 	ids := map[string]bool{}
 	for i := range x.plan.Instructions {
-		switch operation := x.plan.Instructions[i].Operation.(type) {
-		case *plan.Exec:
-			ids[operation.ID] = true
-		case *plan.Request:
-			ids[operation.ID] = true
-		case *plan.Wait:
-			ids[operation.ID] = true
-		case *plan.StoreServiceFiles:
-			ids[operation.ID] = true
-		case *plan.RunTask:
-			ids[operation.ID] = true
+		if id := stepID(x.plan.Instructions[i].Operation); id != "" {
+			ids[id] = true
 		}
 	}
 	for _, id := range x.order.steps {

@@ -108,30 +108,43 @@ func (d *decider) isForced(key string) bool {
 	return d.forced[key]
 }
 
-// step decides about one imperative instruction. Service is empty for instructions that work on none. Arguments are
-// resolved.
-func (d *decider) step(instruction int, id, service string, arguments any, produces []string) (stepWish, verdict, error) {
+// step decides about one imperative instruction.
+func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 	wish := stepWish{parts: map[string]string{}}
 	var err error
-	if wish.parts[partArguments], err = d.digests.short(arguments); err != nil {
+	if wish.parts[partArguments], err = d.digests.short(s.arguments); err != nil {
 		return wish, verdict{}, err
 	}
-	if service != "" {
-		identity, err := d.world.identity(service)
+	if s.service != "" {
+		identity, err := d.world.identity(s.service)
 		if err != nil {
 			return wish, verdict{}, err
 		}
 		if wish.parts[partService], err = d.digests.short(identity); err != nil {
 			return wish, verdict{}, err
 		}
-		if wish.parts[partEarlier], err = d.extend(instruction, service, wish.parts[partArguments]); err != nil {
+		if wish.parts[partEarlier], err = d.extend(instruction, s.service, wish.parts[partArguments]); err != nil {
 			return wish, verdict{}, err
 		}
 	}
 	if wish.digest, err = d.digests.of(map[string]any{"version": digestVersion, "parts": wish.parts}); err != nil {
 		return wish, verdict{}, err
 	}
-	return wish, decideStep(wish, service, d.steps(id), produces, d.world.isStored), nil
+	return wish, decideStep(wish, s.service, d.steps(s.id), s.produces, d.world.isStored), nil
+}
+
+// transition decides about an instruction that starts or stops a service.
+func (d *decider) transition(instruction int, name string, target fate) (stepWish, verdict, error) {
+	wish, taken, err := d.step(instruction, &step{id: d.itinerary.steps[instruction], service: name, arguments: string(target)})
+	if err != nil {
+		return wish, taken, err
+	}
+	planned, service := d.itinerary.targets[instruction], d.world.service(name)
+	final := planned == nil || planned.transition == instruction && planned.fate != fateRemoved
+	if taken.action == ActionKeep && final && service != nil && isRunning(service) != (target == fateRunning) {
+		taken = verdict{ActionRun, "the service is " + statusOf(service)}
+	}
+	return wish, taken, nil
 }
 
 // extend adds an instruction to the chain of its service and gives the digest of those before it. Links of this and

@@ -87,7 +87,7 @@ func (x *execution) instruction(ctx context.Context, i int) error {
 	case *plan.Request:
 		return x.sendRequest(ctx, i, operation)
 	case *plan.Wait:
-		return x.wait(ctx, i, operation)
+		return x.wait(ctx, i)
 	case *plan.Verify:
 		return x.verify(operation)
 	case *plan.Print:

@@ -199,3 +199,7 @@ func upload(t testing.TB, artifact, content string) *plan.UploadFiles {
 	t.Helper()
 	return &plan.UploadFiles{Artifact: artifact, Source: "./conf", Tree: tree(t, content)}
 }
+
+func emptyObservation() *observation {
+	return &observation{snapshot: &enclave.Snapshot{Services: map[string]enclave.Service{}}}
+}

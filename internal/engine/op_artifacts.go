@@ -133,20 +133,12 @@ func templateData(value any) any {
 
 // storeServiceFiles makes an artifact out of files of a service.
 func (x *execution) storeServiceFiles(ctx context.Context, i int, operation *plan.StoreServiceFiles) error {
-	source, err := plan.ResolveText(operation.Source, x.world)
-	if err != nil {
-		return err
-	}
-	return x.carry(ctx, i, step{
-		id: operation.ID, service: operation.Service, arguments: []any{"store", operation.Service, source, operation.Artifact},
-		produces: []string{operation.Artifact}, idle: true,
-		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
-			digest, err := x.storeFrom(ctx, operation.Service, source)
-			if err != nil {
-				return nil, nil, &serviceError{operation.Service, err}
-			}
-			return nil, map[string]string{operation.Artifact: digest}, nil
-		},
+	return x.carry(ctx, i, func(ctx context.Context, s *step) (map[string]any, map[string]string, error) {
+		digest, err := x.storeFrom(ctx, s.service, s.source)
+		if err != nil {
+			return nil, nil, &serviceError{s.service, err}
+		}
+		return nil, map[string]string{operation.Artifact: digest}, nil
 	})
 }
 

@@ -15,16 +15,10 @@ func (x *execution) transition(ctx context.Context, i int, name string, target f
 	if err := x.ownService(name); err != nil {
 		return err
 	}
-	id := x.order.steps[i]
-	wish, taken, err := x.decider.step(i, id, name, string(target), nil)
+	id, planned, service := x.order.steps[i], x.order.targets[i], x.world.service(name)
+	wish, taken, err := x.decider.transition(i, name, target)
 	if err != nil {
 		return err
-	}
-	planned := x.order.targets[i]
-	service := x.world.service(name)
-	final := planned == nil || planned.transition == i && planned.fate != fateRemoved
-	if taken.action == ActionKeep && final && service != nil && isRunning(service) != (target == fateRunning) {
-		taken = verdict{ActionRun, "the service is " + statusOf(service)}
 	}
 	if taken.action == ActionKeep {
 		x.note(i, kindStep, id, taken)

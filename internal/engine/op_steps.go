@@ -7,24 +7,16 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// step is one imperative instruction, resolved.
-type step struct {
-	id        string
-	service   string // empty if it works on none
-	arguments any    // what its digest covers
-	produces  []string
-	// run carries it out. Fields are kept even if it fails, where they are given.
-	run func(ctx context.Context) (fields map[string]any, artifacts map[string]string, err error)
-	// idle tells that it works on services that do not run, too.
-	idle bool
-}
+// doing carries one imperative instruction out. Fields are kept even if it fails, where they are given.
+type doing func(ctx context.Context, s *step) (fields map[string]any, artifacts map[string]string, err error)
 
 // carry runs an imperative instruction, or takes what it returned before.
-func (x *execution) carry(ctx context.Context, i int, s step) error {
-	if s.id == "" {
-		return fmt.Errorf("instruction %q has no ID", x.plan.Instructions[i].Name)
+func (x *execution) carry(ctx context.Context, i int, do doing) error {
+	s, err := x.decider.describe(x.plan.Instructions[i].Operation)
+	if err != nil {
+		return err
 	}
-	wish, taken, err := x.decider.step(i, s.id, s.service, s.arguments, s.produces)
+	wish, taken, err := x.decider.step(i, s)
 	if err != nil {
 		return err
 	}
@@ -40,7 +32,7 @@ func (x *execution) carry(ctx context.Context, i int, s step) error {
 	}
 	x.note(i, kindStep, s.id, taken)
 	done := x.event(x.plan.Instructions[i].Name, s.id, taken.reason)
-	fields, artifacts, err := s.run(ctx)
+	fields, artifacts, err := do(ctx, s)
 	done(err)
 	if err != nil {
 		return err
@@ -63,11 +55,7 @@ func (x *execution) carry(ctx context.Context, i int, s step) error {
 
 // reuse makes what a step returned known to later instructions.
 func (x *execution) reuse(id string, made *stepRecord) {
-	fields := make(map[string]any, len(made.Values))
-	for field, value := range made.Values {
-		fields[field] = value.value
-	}
-	x.world.setResults(id, fields)
+	x.world.setResults(id, made.fields())
 	for name, digest := range made.Artifacts {
 		x.keepArtifact(name, digest)
 	}
@@ -75,31 +63,17 @@ func (x *execution) reuse(id string, made *stepRecord) {
 
 // exec runs a command in a service.
 func (x *execution) exec(ctx context.Context, i int, operation *plan.Exec) error {
-	recipe, err := resolveRecipe(&operation.Recipe, x.world)
-	if err != nil {
-		return err
-	}
-	return x.carry(ctx, i, step{
-		id: operation.ID, service: operation.Service, arguments: []any{"exec", operation.Service, recipe, operation.Acceptance},
-		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
-			fields, err := x.engine.ask(ctx, x.request.Enclave, x.world, operation.Service, recipe)
-			return fields, nil, x.judge(ctx, operation.Service, operation.Acceptance, fields, err, "the command ended with exit code", fieldOutput)
-		},
+	return x.carry(ctx, i, func(ctx context.Context, s *step) (map[string]any, map[string]string, error) {
+		fields, err := x.engine.ask(ctx, x.request.Enclave, x.world, s.service, s.recipe)
+		return fields, nil, x.judge(ctx, s.service, operation.Acceptance, fields, err, "the command ended with exit code", fieldOutput)
 	})
 }
 
 // sendRequest sends one HTTP request to a service.
 func (x *execution) sendRequest(ctx context.Context, i int, operation *plan.Request) error {
-	recipe, err := resolveRecipe(&operation.Recipe, x.world)
-	if err != nil {
-		return err
-	}
-	return x.carry(ctx, i, step{
-		id: operation.ID, service: operation.Service, arguments: []any{"request", operation.Service, recipe, operation.Acceptance},
-		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
-			fields, err := x.engine.ask(ctx, x.request.Enclave, x.world, operation.Service, recipe)
-			return fields, nil, x.judge(ctx, operation.Service, operation.Acceptance, fields, err, "the answer has status code", fieldBody)
-		},
+	return x.carry(ctx, i, func(ctx context.Context, s *step) (map[string]any, map[string]string, error) {
+		fields, err := x.engine.ask(ctx, x.request.Enclave, x.world, s.service, s.recipe)
+		return fields, nil, x.judge(ctx, s.service, operation.Acceptance, fields, err, "the answer has status code", fieldBody)
 	})
 }
 
@@ -123,22 +97,10 @@ func (x *execution) judge(ctx context.Context, service string, acceptance plan.A
 }
 
 // wait repeats a recipe until a condition holds.
-func (x *execution) wait(ctx context.Context, i int, operation *plan.Wait) error {
-	recipe, err := resolveRecipe(operation.Recipe, x.world)
-	if err != nil {
-		return err
-	}
-	condition, err := resolveCondition(operation.Condition, x.world)
-	if err != nil {
-		return err
-	}
-	return x.carry(ctx, i, step{
-		id: operation.ID, service: operation.Service,
-		arguments: []any{"wait", operation.Service, recipe, condition.Field, condition.Assertion, markFloats(condition.Target)},
-		run: func(ctx context.Context) (map[string]any, map[string]string, error) {
-			fields, err := x.await(ctx, operation.Service, recipe, condition)
-			return fields, nil, err
-		},
+func (x *execution) wait(ctx context.Context, i int) error {
+	return x.carry(ctx, i, func(ctx context.Context, s *step) (map[string]any, map[string]string, error) {
+		fields, err := x.await(ctx, s.service, s.recipe, s.condition)
+		return fields, nil, err
 	})
 }
 

@@ -25,56 +25,17 @@ const installPython = `exec "$(command -v python3 || command -v python)" -m pip 
 
 const shell = "/bin/sh"
 
-// taskRun is one task, resolved.
-type taskRun struct {
-	operation *plan.RunTask
-	spec      plan.ServiceSpec
-	image     enclave.Image
-	artifacts map[string]string
-	script    string
-	args      []string
-	digest    string
-}
-
 // runTask runs a script in a container of its own.
 func (x *execution) runTask(ctx context.Context, i int, operation *plan.RunTask) error {
-	run, err := x.resolveTask(ctx, operation)
-	if err != nil {
+	if err := x.borrow(ctx, &operation.Service); err != nil {
 		return &serviceError{operation.Name, err}
 	}
 	if err := x.ownService(operation.Name); err != nil {
 		return err
 	}
-	return x.carry(ctx, i, step{
-		id: operation.ID, produces: operation.Produces(),
-		arguments: []any{"task", operation.Kind, run.digest, run.script, run.args, operation.Packages, operation.Store, operation.Acceptance},
-		run:       func(ctx context.Context) (map[string]any, map[string]string, error) { return x.carryTask(ctx, run) },
+	return x.carry(ctx, i, func(ctx context.Context, s *step) (map[string]any, map[string]string, error) {
+		return x.carryTask(ctx, s.task)
 	})
-}
-
-func (x *execution) resolveTask(ctx context.Context, operation *plan.RunTask) (*taskRun, error) {
-	run := &taskRun{operation: operation}
-	var err error
-	if run.spec, err = resolveSpec(&operation.Service, x.world); err != nil {
-		return nil, err
-	}
-	if run.script, err = plan.ResolveText(operation.Script, x.world); err != nil {
-		return nil, fmt.Errorf("script: %w", err)
-	}
-	if run.args, err = resolveTexts(operation.Args, x.world); err != nil {
-		return nil, fmt.Errorf("arguments: %w", err)
-	}
-	if err := x.borrow(ctx, &operation.Service); err != nil {
-		return nil, err
-	}
-	if run.artifacts, err = artifactsOf(&operation.Service, x.world.artifact); err != nil {
-		return nil, err
-	}
-	run.image, _ = x.world.image(operation.Service.Image)
-	run.spec.Name = operation.Name
-	run.digest, _, err = x.decider.digests.service(run.spec, run.image, run.artifacts)
-	run.spec.Entrypoint, run.spec.Cmd = []string{shell, "-c"}, []string{stayAlive}
-	return run, err
 }
 
 // carryTask makes the container, runs the script and stores its files. The container goes when all went well; otherwise

@@ -78,6 +78,15 @@ type stepRecord struct {
 	Artifacts map[string]string `json:"artifacts,omitempty"`
 }
 
+// fields gives the results as runtime values.
+func (s *stepRecord) fields() map[string]any {
+	fields := make(map[string]any, len(s.Values))
+	for field, value := range s.Values {
+		fields[field] = value.value
+	}
+	return fields
+}
+
 func newRecord(run, owner string, now time.Time) *record {
 	return &record{
 		Version: recordVersion, Run: run, Owner: owner, CreatedAt: now.UTC().Truncate(time.Second),
