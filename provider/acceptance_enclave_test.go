@@ -108,7 +108,7 @@ func TestAccBadInput_enclaveOfAnotherOwner(t *testing.T) {
 				ExpectError: spaced(`(?s)Cannot create enclave "` + w.Name + `".*somebody-else.*tofu import sundog_enclave\.EXAMPLE docker/` + w.Name),
 			},
 			// The mend: the owner is named.
-			{Config: fmt.Sprintf("provider \"sundog\" {\n  owner = \"somebody-else\"\n}\n") + w.Enclave()},
+			{Config: "provider \"sundog\" {\n  owner = \"somebody-else\"\n}\n" + w.Enclave()},
 		},
 	})
 }

@@ -159,6 +159,37 @@ func TestAccPackageRun_lifeCycle(t *testing.T) {
 	})
 }
 
+// An enclave that is replaced by one of the same name takes its runs along, in the same apply.
+func TestAccPackageRun_followsItsEnclave(t *testing.T) {
+	w := acctest.NewWorld(t)
+	image := enclavetest.BuildImages(t, w.Backend).Service
+	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(),
+		CheckDestroy:             w.CheckDestroyed,
+		Steps: []resource.TestStep{
+			{Config: shopConfig(w, folder, image, "")},
+			{
+				Taint:  []string{"sundog_enclave.test"},
+				Config: shopConfig(w, folder, image, ""),
+				ConfigPlanChecks: planned(
+					plancheck.ExpectResourceAction("sundog_enclave.test", plancheck.ResourceActionDestroyBeforeCreate),
+					plancheck.ExpectResourceAction(runAddress, plancheck.ResourceActionDestroyBeforeCreate),
+				),
+				Check: fetch("/env/MESSAGE", "hello"),
+			},
+			{Config: shopConfig(w, folder, image, ""), ConfigPlanChecks: planned(plancheck.ExpectEmptyPlan())},
+			{
+				// A complete run that is replaced on purpose is made anew.
+				Taint:            []string{runAddress},
+				Config:           shopConfig(w, folder, image, ""),
+				ConfigPlanChecks: planned(plancheck.ExpectResourceAction(runAddress, plancheck.ResourceActionDestroyBeforeCreate)),
+				Check:            fetch("/env/MESSAGE", "hello"),
+			},
+		},
+	})
+}
+
 // Each step with an error is followed by one with the mend, which must converge, and by an empty plan.
 func mended(w *acctest.World, broken, want, mend string, more ...resource.TestStep) resource.TestCase {
 	steps := append([]resource.TestStep{{Config: broken, ExpectError: spaced(want)}}, more...)

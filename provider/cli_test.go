@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
@@ -42,7 +43,7 @@ func TestAccCLI_writeOnlySecretIsNowhere(t *testing.T) {
 	const secret = "wo-9f31c6-hunter22"
 	c := acctest.NewCLI(t, config(`, cmd = ["serve", "-after", "1ms", "-exit", "3"]`))
 	head := strings.TrimSuffix(c.Read("main.tf"), config(`, cmd = ["serve", "-after", "1ms", "-exit", "3"]`))
-	defer c.Run("destroy", "-auto-approve", "-var", "token="+secret) //nolint:errcheck // The world cleans up what this leaves.
+	defer c.Run("destroy", "-auto-approve", "-var", "token="+secret)
 
 	text := c.Fails("apply", "-auto-approve", "-var", "token="+secret)
 	if !strings.Contains(text, `service "api" exited with code 3`) {
@@ -181,4 +182,36 @@ func TestAccCLI_examplesAreValid(t *testing.T) {
 			c.Must("validate")
 		})
 	}
+}
+
+func TestAccCLI_interruptKeepsWhatSucceeded(t *testing.T) {
+	w := acctest.NewWorld(t)
+	image := enclavetest.BuildImages(t, w.Backend).Service
+	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
+	waiting := "cmd = [\"serve\", \"-http\", \"9999\"]\n    wait = \"2m\""
+	c := acctest.NewCLI(t, shopConfig(w, folder, image, waiting))
+	running := func() bool {
+		found, err := w.Backend.Service(t.Context(), w.Name, "api")
+		return err == nil && found.State == "running"
+	}
+	output, took := c.Interrupt(running, "apply", "-auto-approve")
+	if took > 10*time.Second {
+		t.Errorf("it took %s to end", took)
+	}
+	if !strings.Contains(output, "apply again to go on") {
+		t.Error(output)
+	}
+	if state := c.Read("terraform.tfstate"); !strings.Contains(state, `"partial"`) {
+		t.Error("what had been made must be in the state")
+	}
+	before, err := w.Backend.Service(t.Context(), w.Name, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Write("main.tf", strings.Replace(c.Read("main.tf"), waiting, "", 1))
+	c.Must("apply", "-auto-approve")
+	if after, err := w.Backend.Service(t.Context(), w.Name, "db"); err != nil || after.ID != before.ID {
+		t.Errorf("db must be the same container: %v, %v, %v", before, after, err)
+	}
+	c.Must("destroy", "-auto-approve")
 }

@@ -1,12 +1,11 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 

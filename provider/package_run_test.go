@@ -1,12 +1,12 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
-
-	"context"
 
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -169,10 +169,7 @@ func TestRunToleratesEveryUnknownArgument(t *testing.T) {
 		"image_download": acctest.String("never"),
 	}
 	for name, known := range all {
-		values := acctest.Values{}
-		for other, v := range all {
-			values[other] = v
-		}
+		values := maps.Clone(all)
 		variants := []tftypes.Value{acctest.Unknown(known.Type())}
 		if strings.Contains(name, "args") && !strings.Contains(name, "version") {
 			variants = []tftypes.Value{
@@ -190,7 +187,7 @@ func TestRunToleratesEveryUnknownArgument(t *testing.T) {
 				t.Errorf("plan with unknown %s: %s", name, text)
 				continue
 			}
-			interpreted := !(strings.Contains(name, "args") || name == "package" || strings.HasPrefix(name, "main"))
+			interpreted := !strings.Contains(name, "args") && name != "package" && !strings.HasPrefix(name, "main")
 			if got := acctest.At(t, planned.Value, "services").IsKnown(); got != interpreted {
 				t.Errorf("with unknown %s, services known is %v", name, got)
 			}

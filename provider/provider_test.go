@@ -37,8 +37,8 @@ func TestSchemasAreValid(t *testing.T) {
 	if diagnostics := schema.Schema.ValidateImplementation(ctx); diagnostics.HasError() {
 		t.Error(diagnostics)
 	}
-	for _, make := range p.Resources(ctx) {
-		one := make()
+	for _, factory := range p.Resources(ctx) {
+		one := factory()
 		var metadata resource.MetadataResponse
 		one.Metadata(ctx, resource.MetadataRequest{ProviderTypeName: "sundog"}, &metadata)
 		var response resource.SchemaResponse
@@ -58,9 +58,9 @@ func TestSchemasAreValid(t *testing.T) {
 			t.Errorf("%s cannot be imported", metadata.TypeName)
 		}
 	}
-	for _, make := range p.DataSources(ctx) {
+	for _, factory := range p.DataSources(ctx) {
 		var response datasource.SchemaResponse
-		make().Schema(ctx, datasource.SchemaRequest{}, &response)
+		factory().Schema(ctx, datasource.SchemaRequest{}, &response)
 		if diagnostics := response.Schema.ValidateImplementation(ctx); diagnostics.HasError() {
 			t.Error(diagnostics)
 		}

@@ -23,7 +23,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(folder, "terraform-provider-sundog"), ".") //nolint:noctx // A build has no end but its own.
+	build := exec.Command("go", "build", "-o", filepath.Join(folder, "terraform-provider-sundog"), ".") //nolint:gosec // The go command, on this repository.
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
@@ -113,7 +113,7 @@ func (c *CLI) Write(name, text string) {
 // Read reads a file of the folder; one that is not there is empty.
 func (c *CLI) Read(name string) string {
 	c.t.Helper()
-	content, err := os.ReadFile(filepath.Join(c.Folder, name)) //nolint:gosec // A file of the test's own.
+	content, err := os.ReadFile(filepath.Join(c.Folder, name))
 	if err != nil && !os.IsNotExist(err) {
 		c.t.Fatal(err)
 	}
@@ -133,6 +133,32 @@ func (c *CLI) Run(arguments ...string) (string, error) {
 	command.Stdout, command.Stderr = &output, &output
 	err := command.Run()
 	return output.String(), err
+}
+
+// Interrupt runs the CLI and sends it one interrupt, as Ctrl-C does, once ready says so. It gives what the CLI printed and
+// how long it took to end after the interrupt.
+func (c *CLI) Interrupt(ready func() bool, arguments ...string) (string, time.Duration) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, c.program, append(arguments, "-no-color")...) //nolint:gosec // The CLI under test.
+	command.Dir, command.Env = c.Folder, c.Environment
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	for !ready() && ctx.Err() == nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	interrupted := time.Now()
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := command.Wait(); err == nil {
+		c.t.Errorf("an interrupted apply must fail: %s", output.String())
+	}
+	return output.String(), time.Since(interrupted)
 }
 
 // Must runs the CLI and fails the test if the CLI does.

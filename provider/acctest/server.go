@@ -21,9 +21,9 @@ type Server struct {
 }
 
 // NewServer starts a provider.
-func NewServer(t *testing.T, make func() provider.Provider) *Server {
+func NewServer(t *testing.T, factory func() provider.Provider) *Server {
 	t.Helper()
-	server, err := providerserver.NewProtocol6WithError(make())()
+	server, err := providerserver.NewProtocol6WithError(factory())()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,11 +21,11 @@ func TestEveryConditionHasARemedy(t *testing.T) {
 	}{
 		"unreachable": {&enclave.UnreachableError{Endpoint: "unix:///x.sock", Chosen: "DOCKER_HOST", Err: errors.New("no such file")}, []string{"unix:///x.sock", "DOCKER_HOST", "Start the engine", "docker = { host"}},
 		"foreign enclave": {
-			&Importable{Type: "sundog_enclave", ID: "docker/dev", Err: &enclave.OwnedError{Kind: "enclave", Name: "dev", Owner: "ci", CreatedAt: made}},
+			&ImportableError{Type: "sundog_enclave", ID: "docker/dev", Err: &enclave.OwnedError{Kind: "enclave", Name: "dev", Owner: "ci", CreatedAt: made}},
 			[]string{`enclave "dev"`, `"ci"`, "3 hours", "tofu import sundog_enclave.EXAMPLE docker/dev", `owner = "ci"`},
 		},
 		"foreign fork": {
-			&Importable{Type: "sundog_fork", ID: "222222222222/staging", Err: &forker.OwnedError{Fork: "staging", Owner: "ci", AccountID: "222222222222", CreatedAt: made}},
+			&ImportableError{Type: "sundog_fork", ID: "222222222222/staging", Err: &forker.OwnedError{Fork: "staging", Owner: "ci", AccountID: "222222222222", CreatedAt: made}},
 			[]string{"tofu import sundog_fork.EXAMPLE 222222222222/staging", "3 hours"},
 		},
 		"service of another run": {&enclave.OwnedError{Kind: "service", Name: "db", Run: "other"}, []string{`service "db"`, `remove it from the run "other"`}},

@@ -15,43 +15,43 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
-// Importable is an error that importing would mend: the object is there, under another owner.
-type Importable struct {
+// ImportableError is an error that importing would mend: the object is there, under another owner.
+type ImportableError struct {
 	Type string // sundog_enclave, ...
 	ID   string
 	Err  error
 }
 
-func (e *Importable) Error() string { return e.Err.Error() }
+func (e *ImportableError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.
-func (e *Importable) Unwrap() error { return e.Err }
+func (e *ImportableError) Unwrap() error { return e.Err }
 
-// Ended is an error that came with the end of the resource's own time, or with an interruption: Cause tells which.
-type Ended struct{ Err, Cause error }
+// EndedError is an error that came with the end of the resource's own time, or with an interruption: Cause tells which.
+type EndedError struct{ Err, Cause error }
 
-func (e *Ended) Error() string { return e.Err.Error() }
+func (e *EndedError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the error itself.
-func (e *Ended) Unwrap() error { return e.Err }
+func (e *EndedError) Unwrap() error { return e.Err }
 
 // Ending marks an error that happened when the context of the whole call had ended.
 func Ending(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	return &Ended{Err: err, Cause: ctx.Err()}
+	return &EndedError{Err: err, Cause: ctx.Err()}
 }
 
 // remedy is a sentence on what the user can do, or empty where the error says so itself.
 func remedy(err error) string {
 	var (
-		importable  *Importable
+		importable  *ImportableError
 		unreachable *enclave.UnreachableError
 		owned       *enclave.OwnedError
 		locked      *enclave.LockedError
 		image       *enclave.ImageError
-		ended       *Ended
+		ended       *EndedError
 		instruction *engine.Error
 	)
 	switch {
@@ -89,7 +89,7 @@ func imageRemedy(image *enclave.ImageError) string {
 	return fmt.Sprintf("Correct the image's name, or make it available on the engine: `docker pull %s`, or build it there. image_download says when images are pulled.", image.Image)
 }
 
-func adoption(importable *Importable) string {
+func adoption(importable *ImportableError) string {
 	owner, age := "", ""
 	var owned *enclave.OwnedError
 	var ownedFork *forker.OwnedError

@@ -265,9 +265,8 @@ func (r *enclaveResource) ImportState(ctx context.Context, req resource.ImportSt
 
 // importable adds the import command to the error that tells of another owner.
 func importable(err error, id string) error {
-	var owned *backend.OwnedError
-	if errors.As(err, &owned) {
-		return &diagnose.Importable{Type: "sundog_enclave", ID: id, Err: err}
+	if _, foreign := errors.AsType[*backend.OwnedError](err); foreign {
+		return &diagnose.ImportableError{Type: "sundog_enclave", ID: id, Err: err}
 	}
 	return err
 }

@@ -97,9 +97,8 @@ func (r *forkResource) carryOut(ctx context.Context, planned *forkModel, b *blue
 		return nil, err
 	}
 	result, err := carrier.Apply(ctx, b.plan, runner)
-	var owned *forker.OwnedError
-	if errors.As(err, &owned) {
-		return result, &diagnose.Importable{Type: "sundog_fork", ID: forkID(owned.AccountID, owned.Fork), Err: err}
+	if owned, foreign := errors.AsType[*forker.OwnedError](err); foreign {
+		return result, &diagnose.ImportableError{Type: "sundog_fork", ID: forkID(owned.AccountID, owned.Fork), Err: err}
 	}
 	return result, err
 }

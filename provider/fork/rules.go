@@ -55,8 +55,7 @@ func checkKnownRules(ctx context.Context, rules types.List) diag.Diagnostics {
 		}
 		rule, _ := convertRule(object)
 		err := forker.CheckRules([]forker.Rule{rule})
-		var fault *forker.RuleError
-		if errors.As(err, &fault) {
+		if fault, ok := errors.AsType[*forker.RuleError](err); ok {
 			fault.Index = index
 		}
 		if err != nil {
@@ -135,7 +134,7 @@ func readSeed(workDir, file string) (string, error) {
 	case about.Size() > maxSeed:
 		return "", fmt.Errorf("%s has %d bytes, and a seed may have %d", full, about.Size(), maxSeed)
 	}
-	content, err := os.ReadFile(full) //nolint:gosec // Reading the user's own file is what sql_file is for.
+	content, err := os.ReadFile(full)
 	return string(content), err
 }
 

@@ -303,7 +303,7 @@ func resultWarnings(subject diagnose.Subject, result *engine.Result) diag.Diagno
 func importable(err error, id string) error {
 	var owned *backend.OwnedError
 	if errors.As(err, &owned) && owned.Kind == "run" {
-		return &diagnose.Importable{Type: "sundog_package_run", ID: id, Err: err}
+		return &diagnose.ImportableError{Type: "sundog_package_run", ID: id, Err: err}
 	}
 	return err
 }

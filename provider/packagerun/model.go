@@ -87,8 +87,8 @@ func (m *runModel) readArguments(writeOnly types.Dynamic) (result arguments, att
 	}
 	return arguments{
 		merged:    value.Merge(value.Merge(layers[0], layers[1]), layers[2]),
-		secrets:   value.NewSecrets(map[string]any(layers[1]), map[string]any(layers[2])),
-		writeOnly: value.NewSecrets(map[string]any(layers[2])),
+		secrets:   value.NewSecrets(layers[1], layers[2]),
+		writeOnly: value.NewSecrets(layers[2]),
 	}, "", nil
 }
 

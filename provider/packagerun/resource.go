@@ -194,7 +194,7 @@ func (r *runResource) ImportState(ctx context.Context, req resource.ImportStateR
 // secrets are the ones that the state knows, for messages.
 func (m *runModel) secrets() value.Secrets {
 	if sensitive, err := value.ToObject("sensitive_args", m.SensitiveArgs); err == nil {
-		return value.NewSecrets(map[string]any(sensitive))
+		return value.NewSecrets(sensitive)
 	}
 	return value.Secrets{}
 }

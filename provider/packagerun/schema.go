@@ -3,6 +3,7 @@ package packagerun
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -24,9 +25,7 @@ import (
 // Schema implements resource.Resource.
 func (r *runResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	attributes := inputAttributes(ctx)
-	for name, attribute := range resultAttributes() {
-		attributes[name] = attribute
-	}
+	maps.Copy(attributes, resultAttributes())
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Runs a package in an enclave: interprets its Starlark with arguments, and brings the enclave's services and " +
 			"files artifacts to what it says. The package is interpreted during the plan already, so that the plan shows the services, their " +

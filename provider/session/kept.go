@@ -48,7 +48,7 @@ func keptRandom(dataDir, name string, bytes int) (string, error) {
 }
 
 func readKept(file string) (string, error) {
-	content, err := os.ReadFile(file) //nolint:gosec // The path is the CLI's own data folder.
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -27,7 +28,7 @@ func NewSecrets(values ...any) Secrets {
 		case string:
 			texts = append(texts, v)
 		case int64:
-			texts = append(texts, fmt.Sprint(v))
+			texts = append(texts, strconv.FormatInt(v, 10))
 		case *big.Int:
 			texts = append(texts, v.String())
 		case []any:
