@@ -201,10 +201,15 @@ func (a *ahead) takeService(ctx context.Context, choice *serviceChoice) (*enclav
 		return nil, nil //nolint:nilnil // Having made none is an ordinary answer.
 	}
 	err := made.wait(ctx)
-	if made.digest != choice.wish.digest {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case made.digest != choice.wish.digest:
 		return nil, nil //nolint:nilnil // As above.
+	case err != nil:
+		return nil, err
 	}
-	return made.service, err
+	return made.service, nil
 }
 
 // awaitArtifacts waits for contents that a service mounts and that are still being stored.

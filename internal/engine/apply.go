@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -105,11 +106,10 @@ func (e *Engine) newExecution(ctx context.Context, request Request, order *itine
 	return x
 }
 
+// copyMap copies a map; the copy of none is empty.
 func copyMap[V any](m map[string]V) map[string]V {
 	copied := make(map[string]V, len(m))
-	for key, value := range m {
-		copied[key] = value
-	}
+	maps.Copy(copied, m)
 	return copied
 }
 

@@ -12,6 +12,7 @@ import (
 
 // shop is a plan of several services, an artifact, and imperative instructions whose results others use.
 func shop(t *testing.T) []plan.Operation {
+	t.Helper()
 	return []plan.Operation{
 		upload(t, "conf", "level: 1\n"),
 		add("db"),
@@ -31,8 +32,8 @@ func TestApplyMakesEverythingInOrderAndThenNothing(t *testing.T) {
 	p.Output = map[string]any{"code": value("seed", "code"), "text": "db=" + value("db", "hostname")}
 	result, _, execs := h.apply(p)
 	same(t, "commands", execs, []string{"db migrate up", "db seed migrate up\n", "api warm"})
-	if output := result.Output.(map[string]any); output["code"] != int64(0) || output["text"] != "db=db" {
-		t.Errorf("output is %v", output)
+	if got := plan.FormatValue(result.Output); got != `{"code": 0, "text": "db=db"}` {
+		t.Errorf("output is %v", got)
 	}
 	if result.Operations["create"] != 3 || len(result.Services) != 3 || result.Services["api"].Status != "running" || !result.Services["api"].Holds {
 		t.Errorf("result is %+v", result)
@@ -49,7 +50,7 @@ func TestApplyMakesEverythingInOrderAndThenNothing(t *testing.T) {
 	result, changes, execs := h.apply(p)
 	same(t, "changes of a second apply", changes, nil)
 	same(t, "commands of a second apply", execs, nil)
-	if result.Operations["keep"] != 3 || result.Output.(map[string]any)["code"] != int64(0) {
+	if result.Operations["keep"] != 3 || plan.FormatValue(result.Output) != `{"code": 0, "text": "db=db"}` {
 		t.Errorf("result is %+v", result)
 	}
 	var calls []string
@@ -90,6 +91,7 @@ func TestApplyTouchesExactlyWhatDepends(t *testing.T) {
 		},
 		"an artifact's content": {
 			change: func(t *testing.T, o []plan.Operation) []plan.Operation {
+				t.Helper()
 				return slices.Replace(o, 0, 1, plan.Operation(upload(t, "conf", "level: 2\n")))
 			},
 			changes: replace("api"), execs: []string{"api warm"},

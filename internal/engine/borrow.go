@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -43,15 +44,11 @@ func (x *execution) borrowNames(ctx context.Context, names []string) error {
 		if r.Borrowed == nil {
 			r.Borrowed = map[string]string{}
 		}
-		for name, digest := range found {
-			r.Borrowed[name] = digest
-		}
+		maps.Copy(r.Borrowed, found)
 	})
 	x.world.mutex.Lock()
 	defer x.world.mutex.Unlock()
-	for name, digest := range found {
-		x.world.borrowed[name] = digest
-	}
+	maps.Copy(x.world.borrowed, found)
 	return err
 }
 

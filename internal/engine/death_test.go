@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -50,7 +51,7 @@ func (h *harness) outcome() map[string]string {
 	if err != nil {
 		h.Fatal(err)
 	}
-	seen["artifacts"], seen["records"] = fmt.Sprint(len(stored)), fmt.Sprint(records)
+	seen["artifacts"], seen["records"] = strconv.Itoa(len(stored)), fmt.Sprint(records)
 	return seen
 }
 
@@ -64,6 +65,7 @@ func TestDeathAtEveryCallConverges(t *testing.T) {
 		)
 	}
 	setUp := func(t *testing.T) (*harness, *mortal) {
+		t.Helper()
 		m := &mortal{}
 		h := newHarness(t, func(hooks *memory.Hooks) { hooks.Before = m.before })
 		return h, m

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -42,9 +43,7 @@ func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) 
 	}
 	w := newWorld(run, seen)
 	for _, other := range others {
-		for name, digest := range other.Artifacts {
-			w.borrowed[name] = digest
-		}
+		maps.Copy(w.borrowed, other.Artifacts)
 	}
 	for _, needed := range neededImages(p, enclave.ImageMissing) {
 		w.setImage(needed.image, enclave.Image{Name: needed.image.Name, ID: imageOf(seen.snapshot, run, needed.image.Name)})

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -101,7 +103,7 @@ func TestTwoRunsOfOneEnclaveSideBySide(t *testing.T) {
 	for n := range 6 {
 		go func() {
 			request := h.request(planOf(
-				upload(t, "own", fmt.Sprint(n%2)), add(fmt.Sprintf("s%d", n), mount("/own", "own", "shared")), exec("e", fmt.Sprintf("s%d", n), "run"),
+				upload(t, "own", strconv.Itoa(n%2)), add(fmt.Sprintf("s%d", n), mount("/own", "own", "shared")), exec("e", fmt.Sprintf("s%d", n), "run"),
 			))
 			request.Run = fmt.Sprintf("run-%d", n)
 			_, err := h.engine.Apply(context.WithoutCancel(t.Context()), request)
@@ -143,7 +145,7 @@ func TestOneApplyOfARunAtATime(t *testing.T) {
 	defer cancel()
 	_, err = h.engine.Apply(ctx, h.request(planOf(add("db"))))
 	mention(t, err, `"run/shop"`, "somebody")
-	if _, ok := err.(interface{ Unwrap() error }).Unwrap().(*enclave.LockedError); !ok {
+	if _, ok := errors.AsType[*enclave.LockedError](err); !ok {
 		t.Errorf("got error %v", err)
 	}
 }

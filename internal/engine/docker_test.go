@@ -192,8 +192,8 @@ func TestDockerChangesExactlyOneService(t *testing.T) {
 	if want := []string{"replace c: environment variable LEVEL changed", `run count-c: service "c" was replaced`, `run level-c: service "c" was replaced`}; !slices.Equal(ran, want) {
 		t.Errorf("decisions:\n got %q\nwant %q", ran, want)
 	}
-	if output := second.Output.(map[string]any); output["a"] != "1" || output["c"] != "2" {
-		t.Errorf("output is %v", output)
+	if got := plan.FormatValue(second.Output); got != `{"a": "1", "b": "1", "c": "2", "d": "1"}` {
+		t.Errorf("output is %s", got)
 	}
 	if a, b := first.Services["c"], second.Services["c"]; a.IPAddress != b.IPAddress || a.Ports["http"].HostPort != b.Ports["http"].HostPort || b.Ports["http"].HostPort == 0 {
 		t.Errorf("address or host port changed: %+v, %+v", a, b)

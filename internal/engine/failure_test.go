@@ -195,8 +195,7 @@ func TestMissingImagesAreToldTogetherAndFirst(t *testing.T) {
 	if strings.Count(err.Error(), `"nowhere/api:1"`) != 1 || strings.Contains(err.Error(), "main.star:3:5") {
 		t.Errorf("an image must be told once: %v", err)
 	}
-	var missing *enclave.ImageError
-	if !errors.As(err, &missing) {
+	if _, ok := errors.AsType[*enclave.ImageError](err); !ok {
 		t.Errorf("got error %v", err)
 	}
 	if len(result.Services) != 0 {
@@ -242,10 +241,12 @@ func TestSecretsStayOutOfErrorsAndEvents(t *testing.T) {
 	request.Secrets = []string{"hunter-2-hunter"}
 	_, err := h.engine.Apply(t.Context(), request)
 	mention(t, err, "exit code 1", "bad (secret) and (secret)")
-	texts := err.Error()
+	var shown strings.Builder
+	shown.WriteString(err.Error())
 	for _, event := range h.events {
-		texts += event.Message
+		shown.WriteString(event.Message)
 	}
+	texts := shown.String()
 	for _, secret := range []string{"token-123456", "hunter-2-hunter"} {
 		if strings.Contains(texts, secret) {
 			t.Errorf("a secret shows: %s", texts)
@@ -303,11 +304,11 @@ func TestRequestAndExtract(t *testing.T) {
 				Headers: map[string]string{"X-From": value("get", "extract.first"), "Content-Type": "ignored"}, Extract: map[string]string{"all": "."},
 			},
 		})
-	p.Output = map[string]any{}
+	output := map[string]any{"post": value("post", "extract.all")}
 	for _, key := range []string{"host", "n", "big", "list", "names"} {
-		p.Output.(map[string]any)[key] = value("get", "extract."+key)
+		output[key] = value("get", "extract."+key)
 	}
-	p.Output.(map[string]any)["post"] = value("post", "extract.all")
+	p.Output = output
 	result, _, _ := h.apply(p)
 	want := `{"big": 123456789012345678901234567890, "host": "127.0.0.1:8080", "list": [1, "<nil>", {"a": 2.5}], "n": 3, "names": ["x", "y"], ` +
 		`"post": {"body": "n=3", "header": "x", "type": "text/plain"}}`

@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"sync"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -67,7 +67,7 @@ func neededImages(p *plan.Plan, policy enclave.ImagePolicy) []neededImage {
 func (x *execution) ensureImages(ctx context.Context) error {
 	images := neededImages(x.plan, x.request.Images)
 	failures := make([]error, len(images))
-	var warnings sync.Map
+	warnings := make([][]string, len(images))
 	var group errgroup.Group
 	group.SetLimit(imageLimit)
 	for n, needed := range images {
@@ -75,28 +75,20 @@ func (x *execution) ensureImages(ctx context.Context) error {
 			done := x.event("image", needed.image.Name, "")
 			ready, err := x.engine.backend.EnsureImage(ctx, needed.image, needed.policy)
 			done(err)
-			if err != nil {
+			if err == nil {
+				x.world.setImage(needed.image, *ready)
+				warnings[n] = ready.Warnings
+			} else {
 				failures[n] = x.placed(needed.instruction, &serviceError{needed.service, err})
-				return nil // The others are tried as well.
 			}
-			x.world.setImage(needed.image, *ready)
-			warnings.Store(n, ready.Warnings)
-			return nil
+			return nil // After a failure the others are tried as well.
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for n := range images {
-		texts, _ := warnings.Load(n)
-		for _, text := range stringsOf(texts) {
-			x.warn(text)
-		}
+	for _, text := range slices.Concat(warnings...) {
+		x.warn(text)
 	}
 	return errors.Join(failures...)
-}
-
-func stringsOf(value any) []string {
-	texts, _ := value.([]string)
-	return texts
 }

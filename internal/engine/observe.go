@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -84,9 +85,7 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	}
 	result.Owner, result.CreatedAt, result.Complete = known.Owner, known.CreatedAt, known.Complete
 	result.Output = known.Output.value
-	for name, digest := range known.Artifacts {
-		result.Artifacts[name] = digest
-	}
+	maps.Copy(result.Artifacts, known.Artifacts)
 	for name, recorded := range known.Services {
 		if service, found := result.Services[name]; found {
 			service.Holds = holds(&service.Service, recorded)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -86,9 +87,7 @@ func (x *execution) intend(ctx context.Context, choices []*serviceChoice) error 
 		return nil
 	}
 	return x.store.now(ctx, func(r *record) {
-		for key, digest := range missing {
-			r.Intents[key] = digest
-		}
+		maps.Copy(r.Intents, missing)
 	})
 }
 

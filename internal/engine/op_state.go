@@ -137,7 +137,7 @@ func (x *execution) makeRunning(ctx context.Context, i int, name string) error {
 		return &rewindError{planned}
 	}
 	service := x.world.service(name)
-	if service == nil || planned == nil || isRunning(service) || !x.stoppedAhead(i, name, planned) {
+	if service == nil || planned == nil || isRunning(service) || !x.stoppedAhead(i, planned) {
 		return nil
 	}
 	return x.startAgain(ctx, name, planned)
@@ -145,7 +145,7 @@ func (x *execution) makeRunning(ctx context.Context, i int, name string) error {
 
 // stoppedAhead tells that a service does not run only because the plan left it stopped in an earlier apply, not because
 // an earlier instruction of this one stopped it.
-func (x *execution) stoppedAhead(i int, name string, planned *plannedService) bool {
+func (x *execution) stoppedAhead(i int, planned *plannedService) bool {
 	for j := i - 1; j > planned.instruction; j-- {
 		if x.order.targets[j] != planned {
 			continue

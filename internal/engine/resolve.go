@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -75,7 +76,7 @@ func resolveRecipe(recipe plan.Recipe, values plan.Values) (plan.Recipe, error) 
 		resolved.Headers, err = resolveMap(recipe.Headers, values)
 		return &resolved, err
 	default:
-		return nil, fmt.Errorf("a recipe is missing")
+		return nil, errors.New("a recipe is missing")
 	}
 }
 

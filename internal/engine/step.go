@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -57,7 +58,7 @@ func (d *decider) describe(operation plan.Operation) (*step, error) {
 		return nil, fmt.Errorf("%T is no imperative instruction", operation)
 	}
 	if err == nil && s.id == "" {
-		err = fmt.Errorf("the instruction has no ID")
+		err = errors.New("the instruction has no ID")
 	}
 	return s, err
 }

@@ -191,7 +191,7 @@ func (w *world) Lookup(value plan.RuntimeValue) (any, error) {
 		}
 		return nil, &unknownValueError{value, fmt.Sprintf("%q has no such field", value.Producer)}
 	}
-	hostname, address := "", ""
+	var hostname, address string
 	if known := w.skipped[value.Producer]; known != nil {
 		hostname, address = known.Hostname, known.IPAddress
 	} else if service := w.services[value.Producer]; service != nil {

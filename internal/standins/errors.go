@@ -29,7 +29,7 @@ func (e *ContainerError) ResourceKey() string { return e.Key }
 
 // translate names the resources' keys in an engine's errors.
 func translate(err error, containers []forker.Container) error {
-	if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // Only a join at the top is taken apart.
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		var translated []error
 		for _, one := range several.Unwrap() {
 			translated = append(translated, translate(one, containers))
