@@ -17,7 +17,8 @@ import (
 // that writes values out walks them with these bounds.
 const (
 	maxDepth = 500
-	maxNodes = 10_000_000
+	maxNodes = 4_000_000
+	maxPath  = 1_000 // characters of a path in an error
 )
 
 var (
@@ -42,13 +43,44 @@ func (w *walker) enter(depth int) error {
 	return nil
 }
 
+// dataError tells what in a value has no JSON form, or none that fits. Its path is put together on the way out, because
+// nearly all values are good.
+type dataError struct {
+	path   string
+	reason string
+}
+
+func (e *dataError) Error() string {
+	if e.path == "" {
+		return e.reason
+	}
+	return e.path + ": " + e.reason
+}
+
+func noData(format string, arguments ...any) error {
+	return &dataError{reason: fmt.Sprintf(format, arguments...)}
+}
+
+// inside puts a step in front of an error's path.
+func inside(step string, err error) error {
+	var data *dataError
+	if errors.As(err, &data) && len(data.path) < maxPath {
+		data.path = step + data.path
+	}
+	return err
+}
+
+func indexStep(index int) string { return "[" + strconv.Itoa(index) + "]" }
+
+func keyStep(key string) string { return "[" + strconv.Quote(shorten(key)) + "]" }
+
 // toData converts a value to its JSON-like form: nil, bool, int64, *big.Int, float64, string, []any, map[string]any.
 // The error names the path of what has no such form.
 func toData(value starlark.Value) (any, error) {
-	return (&walker{}).data("", value, 0)
+	return (&walker{}).data(value, 0)
 }
 
-func (w *walker) data(at string, value starlark.Value, depth int) (any, error) {
+func (w *walker) data(value starlark.Value, depth int) (any, error) {
 	if err := w.enter(depth); err != nil {
 		return nil, err
 	}
@@ -64,54 +96,58 @@ func (w *walker) data(at string, value starlark.Value, depth int) (any, error) {
 		return value.BigInt(), nil
 	case starlark.Float:
 		if number := float64(value); math.IsInf(number, 0) || math.IsNaN(number) {
-			return nil, noData(at, "the number %s has no JSON form", value)
+			return nil, noData("the number %s has no JSON form", value)
 		}
 		return float64(value), nil
 	case starlark.String:
 		return string(value), nil
 	case starlark.Bytes:
-		return nil, noData(at, "a value of type bytes has no JSON form")
+		return nil, noData("a value of type bytes has no JSON form")
 	case starlark.IterableMapping:
-		return w.mapping(at, value, depth)
+		return w.mapping(value, depth)
 	case starlark.Iterable:
-		elements := []any{}
-		iterator := value.Iterate()
-		defer iterator.Done()
-		var element starlark.Value
-		for i := 0; iterator.Next(&element); i++ {
-			converted, err := w.data(at+"["+strconv.Itoa(i)+"]", element, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			elements = append(elements, converted)
-		}
-		return elements, nil
+		return w.sequence(value, depth)
 	case starlark.HasAttrs:
-		return w.attributes(at, value, depth)
+		return w.attributes(value, depth)
 	}
-	return nil, noData(at, "a value of type %s has no JSON form", value.Type())
+	return nil, noData("a value of type %s has no JSON form", value.Type())
 }
 
-func (w *walker) mapping(at string, value starlark.IterableMapping, depth int) (any, error) {
+func (w *walker) sequence(value starlark.Iterable, depth int) (any, error) {
+	elements := []any{}
+	iterator := value.Iterate()
+	defer iterator.Done()
+	var element starlark.Value
+	for iterator.Next(&element) {
+		converted, err := w.data(element, depth+1)
+		if err != nil {
+			return nil, inside(indexStep(len(elements)), err)
+		}
+		elements = append(elements, converted)
+	}
+	return elements, nil
+}
+
+func (w *walker) mapping(value starlark.IterableMapping, depth int) (any, error) {
 	items := value.Items()
 	converted := make(map[string]any, len(items))
 	for _, item := range items {
 		key, ok := starlark.AsString(item[0])
 		if !ok {
-			return nil, noData(at, "key %s is not a string", describeValue(item[0]))
+			return nil, noData("key %s is not a string", describeValue(item[0]))
 		}
-		element, err := w.data(at+"["+strconv.Quote(shorten(key))+"]", item[1], depth+1)
+		element, err := w.data(item[1], depth+1)
 		if err != nil {
-			return nil, err
+			return nil, inside(keyStep(key), err)
 		}
 		converted[key] = element
 	}
 	return converted, nil
 }
 
-func (w *walker) attributes(at string, value starlark.HasAttrs, depth int) (any, error) {
+func (w *walker) attributes(value starlark.HasAttrs, depth int) (any, error) {
 	if _, ok := value.(starlark.Callable); ok {
-		return nil, noData(at, "a function has no JSON form")
+		return nil, noData("a function has no JSON form")
 	}
 	names := value.AttrNames()
 	converted := make(map[string]any, len(names))
@@ -125,25 +161,18 @@ func (w *walker) attributes(at string, value starlark.HasAttrs, depth int) (any,
 		if err != nil || attribute == nil {
 			continue
 		}
-		element, err := w.data(at+"."+name, attribute, depth+1)
+		element, err := w.data(attribute, depth+1)
 		if err != nil {
-			return nil, err
+			return nil, inside("."+name, err)
 		}
 		converted[name] = element
 	}
 	return converted, nil
 }
 
-func noData(at, format string, arguments ...any) error {
-	if at == "" {
-		return fmt.Errorf(format, arguments...)
-	}
-	return fmt.Errorf("%s: %s", at, fmt.Sprintf(format, arguments...))
-}
-
 // displayData is toData for showing: what has no JSON form is shown as Starlark prints it.
 func displayData(value starlark.Value) any {
-	converted, err := (&walker{shown: true}).data("", value, 0)
+	converted, err := (&walker{shown: true}).data(value, 0)
 	switch {
 	case err == nil:
 		return converted
@@ -230,10 +259,10 @@ func (w *walker) measure(value starlark.Value, depth int) error {
 // fromData converts a JSON-like value to Starlark. Keys of objects come in sorted order, so that equal arguments make
 // equal dictionaries.
 func fromData(value any) (starlark.Value, error) {
-	return (&walker{}).starlark("", value, 0)
+	return (&walker{}).starlark(value, 0)
 }
 
-func (w *walker) starlark(at string, value any, depth int) (starlark.Value, error) {
+func (w *walker) starlark(value any, depth int) (starlark.Value, error) {
 	if err := w.enter(depth); err != nil {
 		return nil, err
 	}
@@ -256,17 +285,17 @@ func (w *walker) starlark(at string, value any, depth int) (starlark.Value, erro
 		elements := make([]starlark.Value, len(value))
 		for i, element := range value {
 			var err error
-			if elements[i], err = w.starlark(at+"["+strconv.Itoa(i)+"]", element, depth+1); err != nil {
-				return nil, err
+			if elements[i], err = w.starlark(element, depth+1); err != nil {
+				return nil, inside(indexStep(i), err)
 			}
 		}
 		return starlark.NewList(elements), nil
 	case map[string]any:
 		dict := starlark.NewDict(len(value))
 		for _, key := range slices.Sorted(maps.Keys(value)) {
-			element, err := w.starlark(at+"["+strconv.Quote(shorten(key))+"]", value[key], depth+1)
+			element, err := w.starlark(value[key], depth+1)
 			if err != nil {
-				return nil, err
+				return nil, inside(keyStep(key), err)
 			}
 			if err := dict.SetKey(starlark.String(key), element); err != nil {
 				return nil, err
@@ -274,7 +303,7 @@ func (w *walker) starlark(at string, value any, depth int) (starlark.Value, erro
 		}
 		return dict, nil
 	}
-	return nil, noData(at, "a value of this sort cannot be an argument of a package")
+	return nil, noData("a value of this sort cannot be an argument of a package")
 }
 
 // structured turns dictionaries into structs, as the argument _kurtosis_parser = "struct" asks. Dictionaries inside lists

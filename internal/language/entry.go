@@ -39,21 +39,15 @@ func (in *interpreter) entry() (*entry, error) {
 	name := in.request.MainFunction
 	function, ok := main.globals[name].(*starlark.Function)
 	if !ok {
-		return nil, &Error{
-			Phase: PhaseInterpretation, Position: plan.Position{File: file.String(), Line: 1, Column: 1},
-			Message: fmt.Sprintf("no '%s' function found in the file %s of package %s: define \"def %s(plan):\"%s",
-				name, file, in.pkg.Name, name, didYouMean(name, slices.Sorted(maps.Keys(main.globals)))),
-		}
+		return nil, errorAt(plan.Position{File: file.String(), Line: 1, Column: 1}, "No '%s' function found in the file %s of package %s: define \"def %s(plan):\"%s",
+			name, file, in.pkg.Name, name, didYouMean(name, slices.Sorted(maps.Keys(main.globals))))
 	}
 	found := &entry{function: function, file: file.String(), isDefault: name == defaultMainFunction}
 	if function.NumParams() > 0 {
 		first, position := function.Param(0)
 		found.takesPlan = first == planParameter
 		if found.isDefault && !found.takesPlan {
-			return nil, &Error{
-				Phase: PhaseInterpretation, Position: toPosition(position),
-				Message: fmt.Sprintf("Expected argument at index '0' of run function to be called 'plan' got '%s'", first),
-			}
+			return nil, errorAt(toPosition(position), "Expected argument at index '0' of run function to be called 'plan' got '%s': name the first parameter plan", first)
 		}
 	}
 	return found, nil
@@ -63,13 +57,13 @@ func (in *interpreter) entry() (*entry, error) {
 func (in *interpreter) run(entry *entry) (starlark.Value, error) {
 	converted, err := fromData(map[string]any(in.request.Args))
 	if err != nil {
-		return nil, fmt.Errorf("arguments of the package: %w", err)
+		return nil, entry.argumentsError("arguments of the package: %v", err)
 	}
 	arguments := converted.(*starlark.Dict) //nolint:forcetypeassert // objects become dictionaries
 	legacy := entry.legacy()
 	structs, err := wantsStructs(arguments)
 	if err != nil {
-		return nil, err
+		return nil, entry.argumentsError("%v", err)
 	}
 	var positional starlark.Tuple
 	var keywords []starlark.Tuple
@@ -80,16 +74,18 @@ func (in *interpreter) run(entry *entry) (starlark.Value, error) {
 	case legacy && structs:
 		value, err := structured(arguments, 0)
 		if err != nil {
-			return nil, fmt.Errorf("arguments of the package: %w", err)
+			return nil, entry.argumentsError("arguments of the package: %v", err)
 		}
 		positional = append(positional, value)
 	case legacy:
 		positional = append(positional, arguments)
 	case structs:
-		return nil, fmt.Errorf("%s \"struct\" works only with the form %s(plan, args): leave it out, or change the function", parserKey, entry.function.Name())
+		return nil, entry.argumentsError("%s \"struct\" works only with the form %s(plan, args): leave it out, or change the function", parserKey, entry.function.Name())
 	default:
 		for _, item := range arguments.Items() {
-			keywords = append(keywords, item)
+			if item[0] != starlark.String(parserKey) {
+				keywords = append(keywords, item)
+			}
 		}
 		if err := entry.checkKeywords(keywords); err != nil {
 			return nil, err
@@ -126,6 +122,13 @@ func wantsStructs(arguments *starlark.Dict) (bool, error) {
 	return false, fmt.Errorf("argument %s must be \"dict\" or \"struct\", got %s", parserKey, describeValue(value))
 }
 
+// argumentsError is an error that the caller's arguments are to blame for; it stands at the function that takes them.
+func (e *entry) argumentsError(format string, arguments ...any) error {
+	made := errorAt(toPosition(e.function.Position()), format, arguments...)
+	made.Arguments = true
+	return made
+}
+
 // checkKeywords reports every unknown and every missing argument at once, with the place of the function.
 func (e *entry) checkKeywords(keywords []starlark.Tuple) error {
 	named, required := e.named()
@@ -146,10 +149,7 @@ func (e *entry) checkKeywords(keywords []starlark.Tuple) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &Error{
-		Phase: PhaseInterpretation, Position: toPosition(e.function.Position()), Arguments: true,
-		Message: fmt.Sprintf("function %s: %s: the package takes %s", e.function.Name(), strings.Join(problems, "; "), nameList(named)),
-	}
+	return e.argumentsError("function %s: %s: the package takes %s", e.function.Name(), strings.Join(problems, "; "), nameList(named))
 }
 
 // named lists the parameters that can be passed by name, and those of them that must be.

@@ -81,6 +81,12 @@ func (e *Error) Error() string {
 	return out.String()
 }
 
+// errorAt is an interpretation's error with one problem at a place that is known.
+func errorAt(position plan.Position, format string, arguments ...any) *Error {
+	message := fmt.Sprintf(format, arguments...)
+	return &Error{Phase: PhaseInterpretation, Message: message, Position: position, Problems: []Problem{{Position: position, Message: message}}}
+}
+
 // Unwrap gives the cause, such as a context's error or one of package locator.
 func (e *Error) Unwrap() error { return e.cause }
 

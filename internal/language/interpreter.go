@@ -53,7 +53,7 @@ func (in *interpreter) onThread(name string, run func(thread *starlark.Thread) e
 			return nil, errors.New("load() does not exist in packages: use import_module, as in lib = import_module(\"./lib.star\")")
 		},
 		OnMaxSteps: func(*starlark.Thread) {
-			in.stop(fmt.Sprintf("the interpretation took more than %d steps: look for a loop that does too much, or raise the limit", in.request.Limits.Steps), errLimit)
+			in.stop(fmt.Sprintf("the interpretation took more than %d steps: look for a loop that does too much, or raise the limit", in.request.Limits.Steps), ErrLimit)
 		},
 	}
 	in.mutex.Lock()
@@ -90,8 +90,8 @@ func (in *interpreter) budget() {
 	in.threads[len(in.threads)-1].SetMaxExecutionSteps(left)
 }
 
-// errLimit tells that a limit was reached.
-var errLimit = errors.New("limit reached")
+// ErrLimit tells that an interpretation reached one of its limits.
+var ErrLimit = errors.New("limit reached")
 
 // stop ends the interpretation as soon as the running thread looks; the first reason counts.
 func (in *interpreter) stop(reason string, cause error) {
@@ -167,10 +167,10 @@ func (in *interpreter) guarded(run func() error) error {
 	case <-in.ctx.Done():
 		reason, cause = "the interpretation was cancelled", context.Cause(in.ctx)
 	case <-timer.C:
-		reason, cause = fmt.Sprintf("the interpretation took longer than %s: look for a loop that does too much, or raise the limit", in.request.Limits.Time), errLimit
+		reason, cause = fmt.Sprintf("the interpretation took longer than %s: look for a loop that does too much, or raise the limit", in.request.Limits.Time), ErrLimit
 	case <-watch:
 		reason, cause = "the interpretation needed more than "+strconv.FormatInt(in.request.Limits.Memory>>20, 10)+
-			" MiB of memory: look for a list or a text that grows without bound, or raise the limit", errLimit
+			" MiB of memory: look for a list or a text that grows without bound, or raise the limit", ErrLimit
 	}
 	in.stop(reason, cause)
 	select {

@@ -4,6 +4,7 @@ package language
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -142,8 +143,11 @@ func outputData(output starlark.Value) any {
 		return nil
 	}
 	data, err := toData(output)
-	if err != nil {
-		return displayData(output)
+	switch {
+	case err == nil:
+		return data
+	case errors.Is(err, errTooDeep), errors.Is(err, errTooMuch):
+		return "(" + err.Error() + ")"
 	}
-	return data
+	return displayData(output)
 }

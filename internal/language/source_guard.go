@@ -18,17 +18,11 @@ const (
 // checkSource looks at a file's brackets, indentation and longest expression without parsing it.
 func checkSource(name string, source []byte) error {
 	if len(source) > maxSourceSize {
-		return &Error{
-			Phase: PhaseInterpretation, Position: plan.Position{File: name, Line: 1, Column: 1},
-			Message: fmt.Sprintf("the file is larger than %d MiB: keep data in files of its own and read them with read_file", maxSourceSize>>20),
-		}
+		return errorAt(plan.Position{File: name, Line: 1, Column: 1}, "the file is larger than %d MiB: keep data in files of its own and read them with read_file", maxSourceSize>>20)
 	}
 	check := &sourceCheck{source: source, line: 1, tokens: make([]int, 1, 16)}
 	if problem := check.run(); problem != "" {
-		return &Error{
-			Phase: PhaseInterpretation, Position: plan.Position{File: name, Line: check.line, Column: check.at - check.lineStart + 1},
-			Message: problem,
-		}
+		return errorAt(plan.Position{File: name, Line: check.line, Column: check.at - check.lineStart + 1}, "%s", problem)
 	}
 	return nil
 }
