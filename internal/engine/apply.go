@@ -53,29 +53,28 @@ func checkNames(request Request) error {
 }
 
 // Apply brings a run to its plan and removes what the plan does not have any more. What succeeded stays, whatever
-// happens, and the next apply goes on from there; so the result is not nil even if there is an error, once the enclave
-// could be observed. A run of another owner, or a service name of another run, is an *enclave.OwnedError; a failure of
+// happens, and the next apply goes on from there; so the result, what holds now, is not nil even if there is an error,
+// unless nothing was touched because the enclave could not be observed or the request was refused. A run of another owner, or a service name of another run, is an *enclave.OwnedError; a failure of
 // an instruction is an *Error.
 func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
-	empty := &Result{Run: request.Run, Owner: request.Owner, Services: map[string]Service{}, Artifacts: map[string]string{}, Operations: map[string]int{}}
 	if err := checkNames(request); err != nil {
-		return empty, err
+		return nil, err
 	}
 	order, err := itineraryOf(request.Plan)
 	if err != nil {
-		return empty, err
+		return nil, err
 	}
 	unlock, err := e.backend.Lock(ctx, request.Enclave, lockOf(request.Run), holder(request.Owner))
 	if err != nil {
-		return empty, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
+		return nil, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
 	}
 	defer unlock()
 	seen, err := e.observe(ctx, request.Enclave, request.Run)
 	if err != nil {
-		return empty, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
+		return nil, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
 	}
 	if err := seen.checkOwner(request.Run, request.Owner); err != nil {
-		return empty, err
+		return nil, err
 	}
 	x := e.newExecution(ctx, request, order, seen)
 	failure := x.apply(ctx)
@@ -308,6 +307,7 @@ func (x *execution) result(ctx context.Context, seen *observation, failure error
 		current, err := x.engine.backend.Observe(ctx, x.request.Enclave)
 		if err != nil {
 			failure = errors.Join(failure, fmt.Errorf("observe enclave %q: %w", x.request.Enclave, err))
+			snapshot = x.world.snapshot()
 		} else {
 			snapshot = current
 		}

@@ -224,8 +224,29 @@ func TestUnreachableBackendIsNoEmptyEnclave(t *testing.T) {
 	if err := h.engine.Remove(t.Context(), testEnclave, testRun); !errors.As(err, &unreachable) {
 		t.Errorf("remove: got error %v", err)
 	}
-	if result, err := h.engine.Apply(t.Context(), h.request(planOf())); !errors.As(err, &unreachable) || result == nil {
+	if result, err := h.engine.Apply(t.Context(), h.request(planOf())); !errors.As(err, &unreachable) || result != nil {
 		t.Errorf("apply: got %v, %v", result, err)
+	}
+}
+
+func TestBackendThatGoesAwayDuringAnApply(t *testing.T) {
+	t.Parallel()
+	var h *harness
+	var down atomic.Bool
+	h = newHarness(t, func(hooks *memory.Hooks) {
+		hooks.Before = func(_ context.Context, call memory.Call) error {
+			if call.String() == "StartService dev/api" {
+				down.Store(true)
+			}
+			if down.Load() {
+				return &enclave.UnreachableError{Endpoint: "unix:///nowhere", Chosen: "the test", Err: errors.New("connection refused")}
+			}
+			return nil
+		}
+	})
+	result, err := h.fails(planOf(add("db"), add("api")), "main.star:2:5", "cannot reach the engine at unix:///nowhere", `record run "shop"`)
+	if result == nil || result.Services["db"].Status != "running" || result.Services["api"].Status != "created" {
+		t.Errorf("got %+v, %v; what had succeeded must be told", result, err)
 	}
 }
 

@@ -75,8 +75,8 @@ func (h *harness) try(p *plan.Plan) (result *Result, changes, execs []string, er
 	ctx, cancel := context.WithTimeout(h.Context(), time.Minute)
 	defer cancel()
 	result, err = h.engine.Apply(ctx, h.request(p))
-	if result == nil {
-		h.Fatalf("there is no result; error: %v", err)
+	if result == nil && err == nil {
+		h.Fatal("there is neither a result nor an error")
 	}
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -108,7 +108,7 @@ func (h *harness) fails(p *plan.Plan, mentions ...string) (*Result, error) {
 		h.Fatalf("there is no error, want one that mentions %q", mentions)
 	}
 	mention(h, err, mentions...)
-	if result.Complete {
+	if result != nil && result.Complete {
 		h.Error("a run that failed must not be complete")
 	}
 	return result, err

@@ -58,6 +58,17 @@ func (w *world) service(name string) *enclave.Service {
 	return w.services[name]
 }
 
+// snapshot gives the services as far as this apply knows them.
+func (w *world) snapshot() *enclave.Snapshot {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	known := &enclave.Snapshot{Services: map[string]enclave.Service{}}
+	for name, service := range w.services {
+		known.Services[name] = *service
+	}
+	return known
+}
+
 // setService notes a service as the backend gave it; nil forgets it.
 func (w *world) setService(name string, service *enclave.Service) {
 	w.mutex.Lock()
