@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// leftovers gives the run's containers that the plan does not have, with the reason.
+func leftovers(w *world, order *itinerary) map[string]string {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	names := map[string]string{}
+	for name, service := range w.services {
+		planned := order.last[name]
+		switch {
+		case service.Run != w.run:
+		case service.Task:
+			names[name] = "its task is done"
+		case planned == nil:
+			names[name] = "the plan does not have it any more"
+		case planned.fate == fateRemoved:
+			names[name] = "the plan removes it"
+		}
+	}
+	for name := range w.halfMade {
+		if w.services[name] == nil {
+			names[name] = "an interrupted replacement was found"
+		}
+	}
+	return names
+}
+
+// removeLeftovers removes the run's containers that the plan does not have: services that left it, tasks that were kept
+// to be looked at, half-made replacements. Persistent directories stay.
+func (x *execution) removeLeftovers(ctx context.Context) error {
+	names := leftovers(x.world, x.order)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(aheadLimit)
+	for _, name := range sortedKeys(names) {
+		if service := x.world.service(name); service == nil || !service.Task {
+			x.note(-1, kindService, name, verdict{ActionRemove, names[name]})
+		}
+		group.Go(func() error { return x.dropService(ctx, name) })
+	}
+	return group.Wait()
+}
+
+// finish resolves the output and leaves in the record exactly what the plan has.
+func (x *execution) finish(ctx context.Context) error {
+	output, err := plan.ResolveAny(x.plan.Output, x.world, true)
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	if err := x.settle(ctx); err != nil {
+		return err
+	}
+	steps := x.stepIDs()
+	var obsolete []string
+	x.store.change(func(r *record) {
+		before := r.contents()
+		r.Output, r.Complete = typedValue{output}, true
+		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
+		for id := range r.Steps {
+			if !steps[id] {
+				delete(r.Steps, id)
+			}
+		}
+		for name := range r.Borrowed {
+			if _, used := x.world.borrowed[name]; !used {
+				delete(r.Borrowed, name)
+			}
+		}
+		for key := range r.Services {
+			if !x.isPlanned(key) {
+				delete(r.Services, key)
+			}
+		}
+		after := r.contents()
+		for _, digest := range sortedKeys(before) {
+			if !after[digest] {
+				obsolete = append(obsolete, digest)
+			}
+		}
+		r.Pending = slices.Clone(obsolete)
+	})
+	if err := x.store.flush(ctx); err != nil || len(obsolete) == 0 {
+		return err
+	}
+	if err := x.engine.dropContents(ctx, x.request.Enclave, x.request.Run, x.request.Owner, obsolete); err != nil {
+		return err
+	}
+	// They are forgotten only now, so that nobody loses sight of them.
+	return x.store.now(ctx, func(r *record) { r.Pending = nil })
+}
+
+func (x *execution) isPlanned(key string) bool {
+	for _, planned := range x.order.added {
+		for _, service := range planned {
+			if service.key == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stepIDs gives the IDs of all imperative instructions of the plan.
+func (x *execution) stepIDs() map[string]bool {
+	ids := map[string]bool{}
+	for i := range x.plan.Instructions {
+		if id := stepID(x.plan.Instructions[i].Operation); id != "" {
+			ids[id] = true
+		}
+	}
+	for _, id := range x.order.steps {
+		ids[id] = true
+	}
+	return ids
+}
+
+// settle looks once more at what was started: a service may have failed after it was ready, or done its work.
+func (x *execution) settle(ctx context.Context) error {
+	x.mutex.Lock()
+	changed := x.changed
+	x.mutex.Unlock()
+	if !changed {
+		return nil
+	}
+	snapshot, err := x.engine.backend.Observe(ctx, x.request.Enclave)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, name := range sortedKeys(x.order.last) {
+		planned := x.order.last[name]
+		service, found := snapshot.Services[name]
+		if planned.fate != fateRunning || !found || !hasEnded(&service) {
+			continue
+		}
+		if err := x.refresh(ctx, name); err != nil {
+			failures = append(failures, x.placed(planned.instruction, err))
+			continue
+		}
+		if err := x.failedEnd(ctx, planned.spec); err != nil {
+			failures = append(failures, x.placed(planned.instruction, err))
+			continue
+		}
+		x.store.change(func(r *record) {
+			if known := r.Services[planned.key]; known != nil {
+				known.Completed = true
+			}
+		})
+	}
+	return errors.Join(failures...)
+}
+
+// result tells what holds now. It works on a detached context, so that an interrupted apply is told, too.
+func (x *execution) result(ctx context.Context, seen *observation, failure error) (*Result, error) {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := x.store.flush(ctx); err != nil {
+		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
+	}
+	snapshot := seen.snapshot
+	if x.changed || failure != nil {
+		current, err := x.engine.backend.Observe(ctx, x.request.Enclave)
+		if err != nil {
+			failure = errors.Join(failure, fmt.Errorf("observe enclave %q: %w", x.request.Enclave, err))
+			snapshot = x.world.snapshot()
+		} else {
+			snapshot = current
+		}
+	}
+	x.store.mutex.Lock()
+	defer x.store.mutex.Unlock()
+	result := resultOf(x.request.Run, snapshot, x.store.record)
+	x.fill(result)
+	return result, failure
+}
