@@ -2,6 +2,8 @@ package provider
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +13,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 )
 
 const forkAddress = "sundog_fork.test"
@@ -112,6 +117,93 @@ func TestAccFork_lifeCycle(t *testing.T) {
 				Config:           forkConfig(a, "other", ""),
 				ConfigPlanChecks: planned(plancheck.ExpectResourceAction(forkAddress, plancheck.ResourceActionDestroyBeforeCreate)),
 			},
+		},
+	})
+}
+
+// One of production's own services runs as a container in the enclave, dies, is healed, and moves to another enclave.
+func TestAccFork_containers(t *testing.T) {
+	w := acctest.NewWorld(t)
+	a := newAccounts(t)
+	a.createQueue("orders")
+	image := enclavetest.BuildImages(t, w.Backend).Service
+	queue := a.endpoint + "/" + a.production + "/orders"
+	a.createService("web", image, queue)
+	config := func(enclave string) string {
+		return a.provider(w.Owner, a.production) + w.Enclave() + fmt.Sprintf(`
+resource "sundog_enclave" "other" {
+  name = "%s-b"
+}
+
+data "sundog_inventory" "test" {
+  include = ["sqs/*", "ecs/service/*"]
+}
+
+resource "sundog_fork" "test" {
+  name      = "staging"
+  inventory = data.sundog_inventory.test.resources
+  enclave   = sundog_enclave.%s.id
+  rules     = [{ match = "ecs/service/*", strategy = "substitute" }]
+}
+`, w.Name, enclave)
+	}
+	const key = "ecs/service/shop/web"
+	status := func(want string) plancheck.PlanCheck {
+		return plancheck.ExpectKnownValue(forkAddress, runAt("resources", key, "status"), knownvalue.StringExact(want))
+	}
+	containers := func(enclave string) []string {
+		snapshot, err := w.Backend.Observe(t.Context(), enclave)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Sorted(maps.Keys(snapshot.Services))
+	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(),
+		CheckDestroy:             resource.ComposeTestCheckFunc(w.CheckDestroyed, checkForkGone(a, 1)),
+		Steps: []resource.TestStep{
+			{
+				Config:           config("test"),
+				ConfigPlanChecks: planned(status("running")),
+				ConfigStateChecks: []statecheck.StateCheck{
+					statecheck.ExpectKnownValue(forkAddress, runAt("resources", key, "url"), knownvalue.NotNull()),
+				},
+			},
+			{Config: config("test"), ConfigPlanChecks: planned(plancheck.ExpectEmptyPlan())},
+			{
+				PreConfig: func() {
+					for _, name := range containers(w.Name) {
+						if err := w.Backend.StopService(t.Context(), w.Name, name); err != nil {
+							t.Fatal(err)
+						}
+					}
+				},
+				Config:           config("test"),
+				ConfigPlanChecks: planned(plancheck.ExpectResourceAction(forkAddress, plancheck.ResourceActionUpdate), status("running")),
+			},
+			{
+				PreConfig: func() {
+					for _, name := range containers(w.Name) {
+						if err := w.Backend.RemoveService(t.Context(), w.Name, name); err != nil {
+							t.Fatal(err)
+						}
+					}
+				},
+				Config:           config("test"),
+				ConfigPlanChecks: planned(plancheck.ExpectResourceAction(forkAddress, plancheck.ResourceActionUpdate), status("running")),
+			},
+			{Config: config("test"), ConfigPlanChecks: planned(plancheck.ExpectEmptyPlan())},
+			{
+				Config:           config("other"),
+				ConfigPlanChecks: planned(plancheck.ExpectResourceAction(forkAddress, plancheck.ResourceActionUpdate)),
+				Check: func(*terraform.State) error {
+					if left, here := containers(w.Name), containers(w.Name+"-b"); len(left) != 0 || len(here) == 0 {
+						return fmt.Errorf("the containers must have moved: %v, %v", left, here)
+					}
+					return nil
+				},
+			},
+			{Config: config("other"), ConfigPlanChecks: planned(plancheck.ExpectEmptyPlan())},
 		},
 	})
 }

@@ -74,44 +74,77 @@ type queues struct {
 	URLs []string `xml:"ListQueuesResult>QueueUrl"`
 }
 
-// ask sends one call of the query protocol with an account's credentials. The emulator does not check signatures, so no
-// SDK is needed for it.
+// ask sends one call of the query protocol with an account's credentials.
 func (a *accounts) ask(account, service string, form url.Values, into any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	key := "test"
-	if account != "" {
-		var role struct {
-			Key string `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
-		}
-		assume := url.Values{"Action": {"AssumeRole"}, "Version": {"2011-06-15"}, "RoleArn": {"arn:aws:iam::" + account + ":role/tester"}, "RoleSessionName": {"tester"}}
-		if err := a.ask("", "sts", assume, &role); err != nil {
-			return err
-		}
-		key = role.Key
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.emulator+"/", strings.NewReader(form.Encode()))
+	key, err := a.key(account)
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	body, err := a.send(key, service, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, form.Encode())
+	if err != nil || into == nil {
+		return err
+	}
+	return xml.Unmarshal(body, into)
+}
+
+// tell sends one call of the JSON protocol with production's credentials.
+func (a *accounts) tell(service, target, body string) {
+	a.t.Helper()
+	key, err := a.key(a.production)
+	if err == nil {
+		_, err = a.send(key, service, map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}, body)
+	}
+	if err != nil {
+		a.t.Fatalf("%s: %v", target, err)
+	}
+}
+
+// key is an access key of an account.
+func (a *accounts) key(account string) (string, error) {
+	var role struct {
+		Key string `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
+	}
+	assume := url.Values{"Action": {"AssumeRole"}, "Version": {"2011-06-15"}, "RoleArn": {"arn:aws:iam::" + account + ":role/tester"}, "RoleSessionName": {"tester"}}
+	body, err := a.send("test", "sts", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, assume.Encode())
+	if err == nil {
+		err = xml.Unmarshal(body, &role)
+	}
+	return role.Key, err
+}
+
+// send sends one call. The emulator does not check signatures, so no SDK is needed for it.
+func (a *accounts) send(key, service string, headers map[string]string, body string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.emulator+"/", strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range headers {
+		request.Header.Set(name, text)
+	}
 	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/20260101/eu-west-1/%s/aws4_request, SignedHeaders=host, Signature=none", key, service))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, answer)
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, body)
-	}
-	if into == nil {
-		return nil
-	}
-	return xml.Unmarshal(body, into)
+	return answer, err
+}
+
+// createService makes an ECS service whose one container runs an image of the test.
+func (a *accounts) createService(name, image, message string) {
+	a.t.Helper()
+	const api = "AmazonEC2ContainerServiceV20141113."
+	a.tell("ecs", api+"CreateCluster", `{"clusterName": "shop"}`)
+	a.tell("ecs", api+"RegisterTaskDefinition", fmt.Sprintf(`{"family": %q, "containerDefinitions": [{"name": %q, "image": %q, "essential": true, "memory": 64,
+		"command": ["serve", "-http", "8080"], "portMappings": [{"containerPort": 8080, "protocol": "tcp"}],
+		"environment": [{"name": "MESSAGE", "value": %q}]}]}`, name, name, image, message))
+	a.tell("ecs", api+"CreateService", fmt.Sprintf(`{"cluster": "shop", "serviceName": %q, "taskDefinition": %q, "desiredCount": 1}`, name, name))
 }
 
 func (a *accounts) createQueue(name string) {

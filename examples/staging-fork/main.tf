@@ -85,7 +85,7 @@ module "settings" {
   source = "./modules/storefront-settings"
 
   environment            = "staging"
-  storefront_url         = sundog_fork.staging.resources["ecs/service/storefront"].url
+  storefront_url         = sundog_fork.staging.resources["ecs/service/shop/storefront"].url
   orders_queue_url       = sundog_fork.staging.resources["sqs/queue/orders"].url
   orders_table           = sundog_fork.staging.resources["dynamodb/table/orders"].name
   receipts_bucket        = sundog_fork.staging.resources["s3/bucket/shop-receipts-111111111111"].name

@@ -1,6 +1,6 @@
 output "storefront_url" {
   description = "Where the fork's storefront answers."
-  value       = sundog_fork.staging.resources["ecs/service/storefront"].url
+  value       = sundog_fork.staging.resources["ecs/service/shop/storefront"].url
 }
 
 output "recommender_url" {
