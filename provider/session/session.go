@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -144,13 +145,25 @@ func (w *Work) Runner(enclaveName string) (forker.Runner, error) {
 	return w.session.build.Runner(backend, w.engineOptions(), enclaveName, owner), nil
 }
 
+// forkEvent writes a forker's progress in the form that an engine's has.
+func (w *Work) forkEvent(event forker.Event) {
+	w.events.write("fork", event.Fork, struct {
+		Time    time.Time `json:"time"`
+		Fork    string    `json:"fork"`
+		Step    string    `json:"step"`
+		Object  string    `json:"object"`
+		Status  string    `json:"status"`
+		Message string    `json:"message,omitempty"`
+	}{event.Time, event.Fork, event.Step, event.Key, event.Status, event.Message})
+}
+
 // Forker gives a forker. Need names the blocks of the provider configuration that must be there: "production",
 // "sandbox" or both.
 func (w *Work) Forker(need ...string) (Forker, error) {
 	if err := w.session.unknown(append([]string{"owner", "digest_key"}, need...)...); err != nil {
 		return nil, err
 	}
-	options := forker.Options{Logger: w.logger, Events: func(event forker.Event) { w.events.write("fork", event.Fork, event) }}
+	options := forker.Options{Logger: w.logger, Events: w.forkEvent}
 	settings := w.session.settings
 	for name, account := range map[string]*forker.Account{"production": settings.Production, "sandbox": settings.Sandbox} {
 		if account == nil && slices.Contains(need, name) {
