@@ -20,6 +20,7 @@ var (
 // are indented further.
 func parseDocstring(doc string) map[string]documentedParameter {
 	found := map[string]documentedParameter{}
+	texts := map[string][]string{} // lines, joined at the end: a docstring may have very many
 	inside, depth, current := false, -1, ""
 	for line := range strings.Lines(doc) {
 		trimmed := strings.TrimSpace(line)
@@ -35,14 +36,18 @@ func parseDocstring(doc string) map[string]documentedParameter {
 		match := argumentLine.FindStringSubmatch(trimmed)
 		if match != nil && (depth < 0 || indentation <= depth) {
 			depth, current = indentation, match[1]
-			found[current] = documentedParameter{kind: strings.TrimSpace(match[2]), text: match[3]}
+			found[current] = documentedParameter{kind: strings.TrimSpace(match[2])}
+			texts[current] = []string{match[3]}
 			continue
 		}
 		if current != "" {
-			described := found[current]
-			described.text = strings.TrimSpace(described.text + " " + trimmed)
-			found[current] = described
+			texts[current] = append(texts[current], trimmed)
 		}
+	}
+	for name, lines := range texts {
+		described := found[name]
+		described.text = strings.TrimSpace(strings.Join(lines, " "))
+		found[name] = described
 	}
 	return found
 }

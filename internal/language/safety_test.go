@@ -177,6 +177,26 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// What takes time in proportion to the square of a file's size would take minutes for the largest file.
+func TestLargeFilesAreReadInTime(t *testing.T) {
+	t.Parallel()
+	for name, source := range map[string]string{
+		"docstring":  "def run(plan, a=1):\n  \"\"\"Text.\n\n  Args:\n    a: b\n" + strings.Repeat("      c\n", 200_000) + "  \"\"\"\n",
+		"statements": strings.Repeat("def f():\n  return 1\n", 1) + "def run(plan):\n  pass\n" + strings.Repeat("f()\n", 300_000),
+		"elements":   "x = [\n" + strings.Repeat("  1,\n", 300_000) + "]\ndef run(plan):\n  pass\n",
+		"one line":   "x = [" + strings.Repeat("1,", 900_000) + "]\ndef run(plan):\n  pass\n",
+		"branches":   "def run(plan):\n  if False:\n    pass\n" + strings.Repeat("  elif x:pass\n", 5_000) + "x = 1\n",
+	} {
+		started := time.Now()
+		if _, err := interpret(t, source, Request{}); err != nil {
+			t.Errorf("%s: %.300v", name, err)
+		}
+		if took := time.Since(started); took > 20*time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
+	}
+}
+
 func TestCheckSourceLetsOrdinaryFilesPass(t *testing.T) {
 	t.Parallel()
 	var list strings.Builder

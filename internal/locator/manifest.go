@@ -15,6 +15,9 @@ import (
 // manifestName is the file that makes a folder a package.
 const manifestName = "kurtosis.yml"
 
+// maxManifestSize bounds what the YAML library has to read.
+const maxManifestSize = 256 << 10
+
 // manifest is the content of a kurtosis.yml.
 type manifest struct {
 	Name        string            `yaml:"name"`
@@ -30,6 +33,9 @@ func parseManifest(text []byte, label string) (*manifest, error) {
 			position = fmt.Sprintf("%s:%d", label, line)
 		}
 		return fmt.Errorf("%w: %s: %s", ErrManifest, position, fmt.Sprintf(format, arguments...))
+	}
+	if len(text) > maxManifestSize {
+		return nil, fail(0, "it is larger than %d KiB", maxManifestSize>>10)
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
