@@ -390,3 +390,54 @@ func TestForkOfManyResourcesPlansInSeconds(t *testing.T) {
 		t.Logf("planning 3000 resources took %s", took)
 	}
 }
+
+func TestUnknownAccountsAreToleratedInPlans(t *testing.T) {
+	f := &forkFixture{forker: &acctest.Forker{Account: "222222222222"}}
+	f.Server = acctest.NewServer(t, withFakes(t, memory.New(memory.Hooks{}), nil, f.forker))
+	production := account(t, providerType(t, "production"), acctest.Values{"account_id": acctest.Unknown(tftypes.String), "regions": stringList("eu-west-1")})
+	if text := f.Configure(t, acctest.Values{"production": production, "sandbox": acctest.Unknown(providerType(t, "sandbox"))}); text != "" {
+		t.Fatal(text)
+	}
+	tags := tftypes.NewValue(tftypes.Map{ElementType: tftypes.String}, map[string]tftypes.Value{"tier": acctest.String("batch")})
+	for name, rules := range map[string]tftypes.Value{"known": f.rules(t), "tags": f.rules(t, acctest.Values{"match_tags": tags, "strategy": acctest.String("skip")})} {
+		config := acctest.Values{"name": acctest.String("staging"), "inventory": f.inventory(t, map[string]string{"orders": "1"}), "rules": rules}
+		planned := f.Plan(t, forkType, config, nil)
+		if text := acctest.Errors(planned.Diagnostics); text != "" {
+			t.Errorf("%s: %s", name, text)
+		}
+		if got := acctest.At(t, planned.Value, "resources").IsKnown(); got != (name == "known") {
+			t.Errorf("%s: resources known is %v", name, got)
+		}
+	}
+	// A data source that is read must be known as a whole, so all that is left is to say how to go on.
+	_, diagnostics := f.ReadData(t, "sundog_inventory", acctest.Values{})
+	if text := acctest.Errors(diagnostics); !strings.Contains(text, "production.account_id") || !strings.Contains(text, "-target") {
+		t.Error(text)
+	}
+}
+
+func TestInventoryIsComplete(t *testing.T) {
+	f := newForkFixture(t)
+	f.forker.Inventories = &forker.Inventory{
+		AccountID: "111111111111",
+		Resources: map[string]forker.Resource{"sqs/queue/orders": {
+			Service: "sqs", Type: "queue", Name: "orders", ARN: "arn", Region: "eu-west-1", Digest: "d", Tags: map[string]string{"a": "b"}, References: []string{"z", "a"},
+		}},
+		Uncovered: []forker.Uncovered{{Subject: "s3 in eu-west-1", Reason: "denied"}},
+	}
+	found, diagnostics := f.ReadData(t, "sundog_inventory", acctest.Values{"include": stringList("sqs/*")})
+	if text := acctest.Errors(diagnostics); text != "" {
+		t.Fatal(text)
+	}
+	if got := acctest.At(t, found, "resources", "sqs/queue/orders", "references").String(); strings.Index(got, `"a"`) > strings.Index(got, `"z"`) {
+		t.Errorf("references must be sorted: %s", got)
+	}
+	for path, want := range map[string]string{"account_id": "111111111111", "resources sqs/queue/orders digest": "d", "resources sqs/queue/orders tags a": "b"} {
+		if got := acctest.Text(t, acctest.At(t, found, strings.Fields(path)...)); got != want {
+			t.Errorf("%s is %s", path, got)
+		}
+	}
+	if got := acctest.At(t, found, "uncovered").String(); !strings.Contains(got, "denied") {
+		t.Error(got)
+	}
+}

@@ -176,6 +176,22 @@ func (s *Server) Read(t *testing.T, resource string, current *State) (*State, []
 	return &State{Value: state, Private: response.Private}, response.Diagnostics
 }
 
+// ReadData reads a data source.
+func (s *Server) ReadData(t *testing.T, dataSource string, values Values) (tftypes.Value, []*tfprotov6.Diagnostic) {
+	t.Helper()
+	schema, found := s.schemas.DataSourceSchemas[dataSource]
+	if !found {
+		t.Fatalf("there is no data source %s", dataSource)
+	}
+	response, err := s.server.ReadDataSource(t.Context(), &tfprotov6.ReadDataSourceRequest{
+		TypeName: dataSource, Config: encode(t, Build(t, schema.ValueType(), values)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decode(t, response.State, schema.ValueType()), response.Diagnostics
+}
+
 // Build makes an object of a type; attributes that are left out are null.
 func Build(t *testing.T, typ tftypes.Type, values Values) tftypes.Value {
 	t.Helper()

@@ -16,6 +16,7 @@ import (
 	backend "github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/diagnose"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/private"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
 )
 
@@ -45,6 +46,10 @@ func (r *forkResource) apply(ctx context.Context, verb string, planned *forkMode
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	subject := diagnose.Subject{Verb: verb, Thing: "fork", Name: planned.Name.ValueString()}
+	if b == nil {
+		done.diagnostics.Append(subject.Error(session.ErrUnknown))
+		return r.keepEarlier(ctx, done, planned, prior)
+	}
 	memory, err := startMemory(prior)
 	if err != nil {
 		done.diagnostics.Append(subject.Error(err))

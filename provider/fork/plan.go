@@ -2,6 +2,7 @@ package fork
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/diagnose"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/private"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/succession"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
 )
@@ -45,6 +47,11 @@ func (r *forkResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	blueprint, diagnostics := r.blueprint(ctx, &planned, remembered)
 	resp.Diagnostics.Append(diagnostics...)
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	if blueprint == nil {
+		planned.forget()
+		resp.Diagnostics.Append(planned.writePlan(ctx, &resp.Plan)...)
 		return
 	}
 	planned.foresee(blueprint, prior, remembered)
@@ -85,7 +92,8 @@ type blueprint struct {
 	tagDigests map[string]string
 }
 
-// blueprint makes the fork's plan. The planned values must be known.
+// blueprint makes the fork's plan. The planned values must be known. It is nil without an error where tags are needed and
+// the provider's configuration does not say yet whom to ask.
 func (r *forkResource) blueprint(ctx context.Context, planned *forkModel, remembered *memory) (*blueprint, diag.Diagnostics) {
 	rules, diagnostics := convertRules(planned.Rules, r.session.Settings().WorkDir)
 	if diagnostics.HasError() {
@@ -94,7 +102,11 @@ func (r *forkResource) blueprint(ctx context.Context, planned *forkModel, rememb
 	b := &blueprint{}
 	resources := planned.inventory()
 	if wantsTags(rules) {
-		if err := r.readTags(ctx, b, resources, remembered); err != nil {
+		err := r.readTags(ctx, b, resources, remembered)
+		if errors.Is(err, session.ErrUnknown) {
+			return nil, nil
+		}
+		if err != nil {
 			subject := diagnose.Subject{Verb: "read", Thing: "tags for the rules of fork", Name: planned.Name.ValueString()}
 			diagnostics.Append(subject.At(path.Root("rules"), err))
 			return nil, diagnostics

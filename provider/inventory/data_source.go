@@ -3,7 +3,6 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -108,14 +107,9 @@ func (d *inventoryDataSource) Read(ctx context.Context, req datasource.ReadReque
 		return
 	}
 	found, err := d.read(ctx, &model)
-	if err != nil && !errors.Is(err, session.ErrUnknown) {
-		resp.Diagnostics.Append(diagnose.Subject{Verb: "read", Thing: "inventory of production"}.Error(err))
-		return
-	}
 	if err != nil {
-		// The accounts come from something that this apply makes: there is nobody to ask yet.
-		model.unknown()
-		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+		// Also while the provider's configuration is unknown: a data source that is read must be known as a whole.
+		resp.Diagnostics.Append(diagnose.Subject{Verb: "read", Thing: "inventory of production"}.Error(err))
 		return
 	}
 	model.fill(found)
@@ -152,11 +146,6 @@ func resourceType() types.ObjectType {
 
 func uncoveredType() types.ObjectType {
 	return types.ObjectType{AttrTypes: map[string]attr.Type{"subject": types.StringType, "reason": types.StringType}}
-}
-
-func (m *inventoryModel) unknown() {
-	m.AccountID, m.Mermaid, m.Markdown = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
-	m.Resources, m.Uncovered = types.MapUnknown(resourceType()), types.ListUnknown(uncoveredType())
 }
 
 func (m *inventoryModel) fill(found *forker.Inventory) {
