@@ -171,6 +171,11 @@ resource "sundog_fork" "test" {
 			},
 			{Config: config("test"), ConfigPlanChecks: planned(plancheck.ExpectEmptyPlan())},
 			{
+				ResourceName: forkAddress, ImportState: true, ImportStateVerify: true,
+				ImportStateId:           a.sandbox + "/staging@docker/" + w.Name,
+				ImportStateVerifyIgnore: []string{"inventory", "rules"},
+			},
+			{
 				PreConfig: func() {
 					for _, name := range containers(w.Name) {
 						if err := w.Backend.StopService(t.Context(), w.Name, name); err != nil {

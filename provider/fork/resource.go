@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -180,15 +181,23 @@ func (r *forkResource) remove(ctx context.Context, state *forkModel) error {
 	return nil
 }
 
-// ImportState implements resource.ResourceWithImportState; the id is account/name.
+// ImportState implements resource.ResourceWithImportState; the id is account/name, with @enclave behind it for a fork that
+// has containers: only whoever runs them knows where.
 func (r *forkResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	_, name, err := parseForkID(req.ID)
+	id, enclaveID, inEnclave := strings.Cut(req.ID, "@")
+	_, name, err := parseForkID(id)
+	if err == nil && inEnclave {
+		err = checkEnclave(enclaveID)
+	}
 	if err != nil {
 		resp.Diagnostics.Append(diagnose.Subject{Verb: "import", Thing: "fork", Name: req.ID}.Error(err))
 		return
 	}
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), req.ID)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), name)...)
+	if inEnclave {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("enclave"), enclaveID)...)
+	}
 }
 
 // nameIn is a fork's name, after checking that the fork is in the account that this provider writes to.
