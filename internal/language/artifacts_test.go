@@ -9,13 +9,16 @@ import (
 func TestRenderTemplates(t *testing.T) {
 	t.Parallel()
 	testAccepted(t, []accepted{
-		{"sorted, with data of every sort", `
+		{
+			"sorted, with data of every sort", `
 plan.render_templates({
     "b/x.yml": struct(template="{{ .a }}", data={"a": [1, 2.5, None, True, "s"], "big": 123456789012345678901234567890}),
     "./a": struct(data=struct(inner=struct(x=1)), template=""),
 }, "conf")`,
-			`render_templates {"Artifact":"conf","Templates":[{"Data":{"inner":{"x":1}},"Path":"a"},{"Data":{"a":[1,2.5,null,true,"s"],"big":123456789012345678901234567890},"Path":"b/x.yml","Text":"{{ .a }}"}]}`},
-		{"names are derived from the templates", `
+			`render_templates {"Artifact":"conf","Templates":[{"Data":{"inner":{"x":1}},"Path":"a"},{"Data":{"a":[1,2.5,null,true,"s"],"big":123456789012345678901234567890},"Path":"b/x.yml","Text":"{{ .a }}"}]}`,
+		},
+		{
+			"names are derived from the templates", `
 a = plan.render_templates({"a": struct(template="x", data=1)})
 b = plan.render_templates({"a": struct(template="x", data=2)})
 c = plan.render_templates({"a": struct(template="y", data=2)})
@@ -23,7 +26,8 @@ plan.print([a, b, c])`,
 			`render_templates {"Artifact":"artifact-33ff1bcf","Templates":[{"Data":1,"Path":"a","Text":"x"}]}
 render_templates {"Artifact":"artifact-33ff1bcf-2","Templates":[{"Data":2,"Path":"a","Text":"x"}]}
 render_templates {"Artifact":"artifact-5dfb4e75","Templates":[{"Data":2,"Path":"a","Text":"y"}]}
-print {"Message":"[\"artifact-33ff1bcf\", \"artifact-33ff1bcf-2\", \"artifact-5dfb4e75\"]"}`},
+print {"Message":"[\"artifact-33ff1bcf\", \"artifact-33ff1bcf-2\", \"artifact-5dfb4e75\"]"}`,
+		},
 	})
 	testRefused(t, []refused{
 		{name: "a dictionary", body: `plan.render_templates({"a": {"template": "", "data": 1}})`, want: []string{`config["a"]: must be a struct(template=..., data=...), got dict`}},
@@ -32,8 +36,10 @@ print {"Message":"[\"artifact-33ff1bcf\", \"artifact-33ff1bcf-2\", \"artifact-5d
 		{name: "data without JSON form", body: `plan.render_templates({"a": struct(template="", data={"f": [len]})})`, want: []string{`config["a"].data: ["f"][0]: a`}},
 		{name: "paths", body: `plan.render_templates({"/a": struct(template="", data=1), "../b": struct(template="", data=1)})`, want: []string{`path "/a" must be relative`, `path "../b" must be relative`}},
 		{name: "nothing", body: `plan.render_templates({})`, want: []string{"config: can't be empty"}},
-		{name: "twice", body: "plan.render_templates({'a': struct(template='', data=1)}, name='n')\nplan.upload_files('./main.star', name='n')", phase: PhaseValidation, at: "main.star:3:22",
-			want: []string{"files artifact 'n' is made twice: it was made at main.star:2:26"}},
+		{
+			name: "twice", body: "plan.render_templates({'a': struct(template='', data=1)}, name='n')\nplan.upload_files('./main.star', name='n')", phase: PhaseValidation, at: "main.star:3:22",
+			want: []string{"files artifact 'n' is made twice: it was made at main.star:2:26"},
+		},
 	})
 }
 
@@ -77,7 +83,8 @@ def run(plan):
 func TestStoreServiceFiles(t *testing.T) {
 	t.Parallel()
 	testAccepted(t, []accepted{
-		{"named and not", addA + `
+		{
+			"named and not", addA + `
 plan.exec("a", ExecRecipe(["x"]))
 n = plan.store_service_files("a", "/data/*", name="n", depends_on="{{sundog:a#1:code}}")
 m = plan.store_service_files(service_name="a", src="/data")
@@ -88,7 +95,8 @@ store_service_files {"Artifact":"n","ID":"a#2","Service":"a","Source":"/data/*"}
 store_service_files {"Artifact":"artifact-9108e6ce","ID":"a#3","Service":"a","Source":"/data"}
 get_files_artifact {"Artifact":"n"}
 get_files_artifact {"Artifact":"artifact-9108e6ce"}
-print {"Message":"artifact-9108e6ce"}`},
+print {"Message":"artifact-9108e6ce"}`,
+		},
 	})
 	testRefused(t, []refused{
 		{name: "relative", body: `plan.store_service_files("a", "data")`, want: []string{`src: "data" must be an absolute path`}},
@@ -101,7 +109,8 @@ print {"Message":"artifact-9108e6ce"}`},
 func TestRunSh(t *testing.T) {
 	t.Parallel()
 	testAccepted(t, []accepted{
-		{"defaults and results", `
+		{
+			"defaults and results", `
 r = plan.run_sh(run="echo hi", store=["/x", StoreSpec(src="/y", name="why"), StoreSpec(src="/z")])
 plan.print([r.code, r.output] + r.files_artifacts)
 plan.run_sh(run=r.output, name="My_Task", image="alpine", files={"/f": r.files_artifacts[0]}, env_vars={"C": r.code}, wait=None, acceptable_codes=[1], skip_code_check=True)
@@ -109,7 +118,8 @@ plan.run_sh("My_Task", "true", wait="1s")`,
 			`run_sh {"Acceptance":{"Codes":[0]},"ID":"task.task-0dd0ef58","Kind":"sh","Name":"task-0dd0ef58","Script":"echo hi","Service":{"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"badouralix/curl-jq"},"Name":"task-0dd0ef58"},"Store":[{"Artifact":"artifact-9f8c686f","Source":"/x"},{"Artifact":"why","Source":"/y"},{"Artifact":"artifact-24bc92fc","Source":"/z"}],"Timeout":180000000000}
 print {"Message":"[\"{{sundog:task.task-0dd0ef58:code}}\", \"{{sundog:task.task-0dd0ef58:output}}\", \"artifact-9f8c686f\", \"why\", \"artifact-24bc92fc\"]"}
 run_sh {"Acceptance":{"Codes":[1],"Skip":true},"ID":"task.My_Task","Kind":"sh","Name":"my-task","Script":"{{sundog:task.task-0dd0ef58:output}}","Service":{"Env":{"C":"{{sundog:task.task-0dd0ef58:code}}"},"Files":{"/f":{"Artifacts":["artifact-9f8c686f"]}},"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"alpine"},"Name":"my-task"}}
-run_sh {"Acceptance":{"Codes":[0]},"ID":"task.My_Task-2","Kind":"sh","Name":"my-task-2","Script":"true","Service":{"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"badouralix/curl-jq"},"Name":"my-task-2"},"Timeout":1000000000}`},
+run_sh {"Acceptance":{"Codes":[0]},"ID":"task.My_Task-2","Kind":"sh","Name":"my-task-2","Script":"true","Service":{"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"badouralix/curl-jq"},"Name":"my-task-2"},"Timeout":1000000000}`,
+		},
 	})
 	testRefused(t, []refused{
 		{name: "the script is not the first", body: `plan.run_sh("echo hi")`, want: []string{"run: is missing: it must be a string"}},
@@ -125,8 +135,10 @@ run_sh {"Acceptance":{"Codes":[0]},"ID":"task.My_Task-2","Kind":"sh","Name":"my-
 func TestRunPython(t *testing.T) {
 	t.Parallel()
 	testAccepted(t, []accepted{
-		{"arguments and packages", `plan.run_python(run="print(1)", args=["a", "b"], packages=["requests"], env_vars={"K": "v"}, name="t")`,
-			`run_python {"Acceptance":{"Codes":[0]},"Args":["a","b"],"ID":"task.t","Kind":"python","Name":"t","Packages":["requests"],"Script":"print(1)","Service":{"Env":{"K":"v"},"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"python:3.11-alpine"},"Name":"t"},"Timeout":180000000000}`},
+		{
+			"arguments and packages", `plan.run_python(run="print(1)", args=["a", "b"], packages=["requests"], env_vars={"K": "v"}, name="t")`,
+			`run_python {"Acceptance":{"Codes":[0]},"Args":["a","b"],"ID":"task.t","Kind":"python","Name":"t","Packages":["requests"],"Script":"print(1)","Service":{"Env":{"K":"v"},"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"python:3.11-alpine"},"Name":"t"},"Timeout":180000000000}`,
+		},
 	})
 	testRefused(t, []refused{
 		{name: "privileged", body: `plan.run_python(run="x", privileged=True)`, want: []string{"privileged: unknown argument"}},

@@ -226,10 +226,11 @@ func (w *walker) measure(value starlark.Value, depth int) error {
 		w.nodes += len(value) / 4
 	case starlark.IterableMapping:
 		for _, item := range value.Items() {
-			for _, part := range item {
-				if err := w.measure(part, depth+1); err != nil {
-					return err
-				}
+			if err := w.measure(item[0], depth+1); err != nil {
+				return err
+			}
+			if err := w.measure(item[1], depth+1); err != nil {
+				return err
 			}
 		}
 	case *starlark.Function, *starlark.Builtin, *starlarkstruct.Module, imported:
@@ -243,14 +244,19 @@ func (w *walker) measure(value starlark.Value, depth int) error {
 			}
 		}
 	case starlark.HasAttrs:
-		for _, name := range value.AttrNames() {
-			attribute, err := value.Attr(name)
-			if err != nil || attribute == nil {
-				continue
-			}
-			if err := w.measure(attribute, depth+1); err != nil {
-				return err
-			}
+		return w.measureAttributes(value, depth)
+	}
+	return nil
+}
+
+func (w *walker) measureAttributes(value starlark.HasAttrs, depth int) error {
+	for _, name := range value.AttrNames() {
+		attribute, err := value.Attr(name)
+		if err != nil || attribute == nil {
+			continue
+		}
+		if err := w.measure(attribute, depth+1); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestPositionalOrder(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"nmae": "name", "Name": "name", "confg": "config", "zzzzz": "", "": "", strings.Repeat("x", 100): ""} {
+	for name, want := range map[string]string{"naem": "name", "Name": "name", "confg": "config", "zzzzz": "", "": "", strings.Repeat("x", 100): ""} {
 		if got := nearest(name, []string{"name", "config"}); got != want {
 			t.Errorf("%q: %q; want %q", name, got, want)
 		}

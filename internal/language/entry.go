@@ -55,7 +55,7 @@ func (in *interpreter) entry() (*entry, error) {
 
 // run calls the entry function with the request's arguments.
 func (in *interpreter) run(entry *entry) (starlark.Value, error) {
-	converted, err := fromData(map[string]any(in.request.Args))
+	converted, err := fromData(in.request.Args)
 	if err != nil {
 		return nil, entry.argumentsError("arguments of the package: %v", err)
 	}

@@ -109,8 +109,7 @@ func toPosition(position syntax.Position) plan.Position {
 
 // interpretationError turns whatever stopped the interpreter into an Error.
 func (in *interpreter) interpretationError(err error) *Error {
-	var ours *Error
-	if errors.As(err, &ours) {
+	if ours, ok := errors.AsType[*Error](err); ok {
 		return ours
 	}
 	made := &Error{Phase: PhaseInterpretation, Message: err.Error(), cause: err}

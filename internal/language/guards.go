@@ -18,8 +18,6 @@ const (
 
 var errTooLarge = errors.New("the result would be too large")
 
-type starlarkFunc = func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
-
 // addGuards puts guards in front of what makes a lot out of little: the operators that the syntax tree's rewriting
 // replaced, and functions of Starlark's universe.
 func (in *interpreter) addGuards(globals starlark.StringDict) {
@@ -77,25 +75,32 @@ func (in *interpreter) addGuards(globals starlark.StringDict) {
 
 // times is x * y for operands whose product fits.
 func times(x, y starlark.Value) (starlark.Value, error) {
-	if a, ok := x.(starlark.Int); ok {
-		if b, ok := y.(starlark.Int); ok {
-			if _, small := a.Int64(); !small {
-				if a.BigInt().BitLen()+b.BigInt().BitLen() > maxBits {
-					return nil, fmt.Errorf("%w: a number may have %d bits", errTooLarge, maxBits)
-				}
-			}
-			return a.Mul(b), nil
-		}
-		x, y = y, x
-		if err := checkRepeat(x, y); err != nil {
-			return nil, err
-		}
-		return starlark.Binary(syntax.STAR, y, x)
+	a, first := x.(starlark.Int)
+	b, second := y.(starlark.Int)
+	var err error
+	switch {
+	case first && second:
+		err = checkProduct(a, b)
+	case first:
+		err = checkRepeat(y, x)
+	default:
+		err = checkRepeat(x, y)
 	}
-	if err := checkRepeat(x, y); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return starlark.Binary(syntax.STAR, x, y)
+}
+
+func checkProduct(a, b starlark.Int) error {
+	_, small := a.Int64()
+	if _, other := b.Int64(); small && other {
+		return nil
+	}
+	if a.BigInt().BitLen()+b.BigInt().BitLen() > maxBits {
+		return fmt.Errorf("%w: a number may have %d bits", errTooLarge, maxBits)
+	}
+	return nil
 }
 
 // checkRepeat tells whether a sequence can be repeated so many times.

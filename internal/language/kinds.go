@@ -144,7 +144,7 @@ var duration = kind[time.Duration]{
 	},
 	convert: func(_ *scope, _ string, value starlark.Value) time.Duration {
 		text, _ := starlark.AsString(value)
-		parsed, _ := time.ParseDuration(text) //nolint:errcheck // checked before
+		parsed, _ := time.ParseDuration(text) // checked before
 		return parsed
 	},
 }

@@ -46,7 +46,8 @@ func TestImportErrors(t *testing.T) {
 			[]string{"main.star:2:16: import of a.star"},
 		},
 		"syntax error in an imported file": {
-			map[string]string{"main.star": "import_module('a.star')", "a.star": "x = 1\ny = = 2"}, refused{at: "a.star:2:5", want: []string{"got '=', want primary expression"}},
+			map[string]string{"main.star": "import_module('a.star')", "a.star": "x = 1\ny = = 2"},
+			refused{at: "a.star:2:5", want: []string{"got '=', want primary expression"}},
 			[]string{"main.star:1:14: import of a.star"},
 		},
 		"a folder":  {map[string]string{"main.star": "import_module('lib')", "lib/a.star": ""}, refused{at: "main.star:1:14", want: []string{`module_file: "lib" is a folder`}}, nil},

@@ -81,7 +81,7 @@ func (s *signature) bind(sc *scope, positional starlark.Tuple, keywords []starla
 		reason := ""
 		switch {
 		case value == nil && p.Required:
-			reason = fmt.Sprintf("is missing: it must be %s", withArticle(p.Type))
+			reason = "is missing: it must be " + withArticle(p.Type)
 		case value != nil:
 			reason = p.check(value)
 		}

@@ -2,6 +2,7 @@ package language
 
 import (
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -34,8 +35,8 @@ func newSetService() *builtin {
 
 // added finds the latest spec that add_service recorded for a service.
 func (in *interpreter) added(name string) *plan.ServiceSpec {
-	for i := len(in.instructions) - 1; i >= 0; i-- {
-		operation, ok := in.instructions[i].Operation.(*plan.AddServices)
+	for _, instruction := range slices.Backward(in.instructions) {
+		operation, ok := instruction.Operation.(*plan.AddServices)
 		if ok && !operation.Batch && operation.Services[0].Name == name {
 			return &operation.Services[0]
 		}

@@ -139,7 +139,7 @@ func resultOf(producer string, fields []string) *starlark.Dict {
 	result := starlark.NewDict(len(fields))
 	for _, field := range fields {
 		value := plan.RuntimeValue{Producer: producer, Field: field}.String()
-		_ = result.SetKey(starlark.String(field), starlark.String(value)) //nolint:errcheck // a fresh dictionary takes strings
+		_ = result.SetKey(starlark.String(field), starlark.String(value)) // a fresh dictionary takes strings
 	}
 	return result
 }

@@ -34,7 +34,7 @@ func newServiceType() *serviceBuiltin {
 func serviceValue(name string, ports map[string]plan.Port) *typed {
 	dict := starlark.NewDict(len(ports))
 	for _, id := range slices.Sorted(maps.Keys(ports)) {
-		_ = dict.SetKey(starlark.String(id), portValue(name, ports[id])) //nolint:errcheck // a fresh dictionary takes strings
+		_ = dict.SetKey(starlark.String(id), portValue(name, ports[id])) // a fresh dictionary takes strings
 	}
 	values := make([]starlark.Value, len(serviceType.parameters))
 	values[serviceType.serviceName.index] = starlark.String(name)

@@ -9,7 +9,8 @@ const configPrefix = `add_service {"Services":[{`
 func TestServiceConfig(t *testing.T) {
 	t.Parallel()
 	testAccepted(t, []accepted{
-		{"everything", `
+		{
+			"everything", `
 plan.upload_files("./kurtosis.yml", name="conf")
 plan.add_service("a", ServiceConfig(
     image="x", ports={"http": PortSpec(80)}, public_ports={"http": PortSpec(8080)},
@@ -26,30 +27,43 @@ add_service {"Services":[{"Capabilities":["NET_ADMIN"],"Cmd":["c"],"Devices":["/
 				`"Labels":{"team":"shop"},"MaxCPU":1000,"MaxMemory":512,"MinCPU":1,"MinMemory":6,"Name":"a","NoInit":true,"NodeSelectors":{"disk":"ssd"},` +
 				`"Ports":{"http":{"Number":80,"Transport":"TCP","Wait":120000000000}},"PublicPorts":{"http":{"Number":8080,"Transport":"TCP","Wait":120000000000}},"PublishUDP":true,` +
 				`"Ready":{"Condition":{"Assertion":"==","Field":"code","Interval":1000000000,"Timeout":900000000000},"Recipe":{"Command":["true"]}},"TTY":true,` +
-				`"Tolerations":[{"Effect":"NoExecute","Key":"k","Operator":"Equal","Seconds":3,"Value":"v"}],"User":{"GID":2,"UID":1}}]}`},
-		{"None means left out", `plan.add_service("a", ServiceConfig("x", ports=None, cmd=None, max_cpu=None, user=None, gpu=None, ready_conditions=None, description=None))`,
-			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a"}]}`},
-		{"empty lists mean left out", `plan.add_service("a", ServiceConfig("x", cmd=[], entrypoint=[], ports={}))`,
-			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a"}]}`},
-		{"former names", `plan.add_service("a", ServiceConfig("x", cpu_allocation=5, memory_allocation=7))`,
-			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"MaxCPU":5,"MaxMemory":7,"Name":"a"}]}`},
-		{"new names win", `plan.add_service("a", ServiceConfig("x", cpu_allocation=5, max_cpu=6))`,
-			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"MaxCPU":6,"Name":"a"}]}`},
+				`"Tolerations":[{"Effect":"NoExecute","Key":"k","Operator":"Equal","Seconds":3,"Value":"v"}],"User":{"GID":2,"UID":1}}]}`,
+		},
+		{
+			"None means left out", `plan.add_service("a", ServiceConfig("x", ports=None, cmd=None, max_cpu=None, user=None, gpu=None, ready_conditions=None, description=None))`,
+			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a"}]}`,
+		},
+		{
+			"empty lists mean left out", `plan.add_service("a", ServiceConfig("x", cmd=[], entrypoint=[], ports={}))`,
+			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a"}]}`,
+		},
+		{
+			"former names", `plan.add_service("a", ServiceConfig("x", cpu_allocation=5, memory_allocation=7))`,
+			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"MaxCPU":5,"MaxMemory":7,"Name":"a"}]}`,
+		},
+		{
+			"new names win", `plan.add_service("a", ServiceConfig("x", cpu_allocation=5, max_cpu=6))`,
+			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"MaxCPU":6,"Name":"a"}]}`,
+		},
 		{"a config that is not used is not looked into", `ServiceConfig("x", ports={"p": 1}, cmd=[1], files={"/a": Directory()})`, ``},
 	})
 	testRefused(t, []refused{
-		{name: "a constructor checks its own parameters", body: `ServiceConfig(image=1, ports=[], cmd=("a",), max_memory=5, max_cpu=-1, tini_enabled="yes")`, at: "main.star:2:18",
+		{
+			name: "a constructor checks its own parameters", body: `ServiceConfig(image=1, ports=[], cmd=("a",), max_memory=5, max_cpu=-1, tini_enabled="yes")`, at: "main.star:2:18",
 			want: []string{
 				"ServiceConfig: the following", "image: must be a string | ImageSpec | ImageBuildSpec | NixBuildSpec, got int 1", "ports: must be a dict[string, PortSpec], got list",
 				"cmd: must be a list[string], got tuple", "max_memory: must be at least 6, got 5", "max_cpu: must be at least 0, got -1", `tini_enabled: must be a bool, got string "yes"`,
-			}},
-		{name: "an instruction looks inside", at: "main.star:2:21",
+			},
+		},
+		{
+			name: "an instruction looks inside", at: "main.star:2:21",
 			body: `plan.add_service("a", ServiceConfig("x", cmd=["a", 1], env_vars={"K": 1}, ports={"p": 2, 3: PortSpec(1)}, files={"/a": 4, "/b": Directory(), "/c": Directory(artifact_names=["x"], persistent_key="y")}, tolerations=["t"], devices=[None]))`,
 			want: []string{
 				"ServiceConfig.cmd[1]: must be a string, got int 1", `ServiceConfig.env_vars["K"]: must be a string, got int 1`, `ServiceConfig.ports["p"]: must be a PortSpec, got int 2`,
 				"ServiceConfig.ports: key int 3: must be a string", `ServiceConfig.files["/a"]: must be a string | Directory, got int 4`,
 				`ServiceConfig.files["/b"]: exactly one of artifact_names and persistent_key`, `ServiceConfig.files["/c"]: exactly one`, "ServiceConfig.tolerations[0]: must be a Toleration", "ServiceConfig.devices[0]: must be a string, got None",
-			}},
+			},
+		},
 		{name: "unknown attribute", body: `ServiceConfig("x", env_var={})`, want: []string{`env_var: unknown argument (did you mean "env_vars"?)`}},
 		{name: "unset attribute", body: `print_me = ServiceConfig("x").cmd`, want: []string{"ServiceConfig has no .cmd field or method"}},
 		{name: "runtime value as image", body: "a = plan.add_service('a', ServiceConfig('x'))\nplan.add_service('b', ServiceConfig(a.ip_address + '/x'))", want: []string{"ServiceConfig.image: {{a.ip_address}} is known only while the environment runs"}},
@@ -57,11 +71,15 @@ add_service {"Services":[{"Capabilities":["NET_ADMIN"],"Cmd":["c"],"Devices":["/
 		{name: "reserved labels", body: `plan.add_service("a", ServiceConfig("x", labels={"sundog.dev/owner": "me"}))`, phase: PhaseValidation, want: []string{"label 'sundog.dev/owner' of service 'a' is Sundog's own"}},
 		{name: "missing artifact", body: `plan.add_service("a", ServiceConfig("x", files={"/a": "nothing"}))`, phase: PhaseValidation, want: []string{"service 'a' mounts at /a: artifact name 'nothing' does not exist"}},
 		{name: "persistent key", body: `plan.add_service("a", ServiceConfig("x", files={"/a": Directory(persistent_key="Bad Key")}))`, phase: PhaseValidation, want: []string{"persistent key 'Bad Key'"}},
-		{name: "the gate", body: `plan.add_service("a", ServiceConfig("x", privileged=True, host_pid_namespace=True, bind_mounts={"/etc": "/etc"}))`,
-			want: []string{"ServiceConfig.privileged: gives the service power over the host", "ServiceConfig.host_pid_namespace", "ServiceConfig.bind_mounts: gives", `"/etc" of the host cannot be mounted`}},
+		{
+			name: "the gate", body: `plan.add_service("a", ServiceConfig("x", privileged=True, host_pid_namespace=True, bind_mounts={"/etc": "/etc"}))`,
+			want: []string{"ServiceConfig.privileged: gives the service power over the host", "ServiceConfig.host_pid_namespace", "ServiceConfig.bind_mounts: gives", `"/etc" of the host cannot be mounted`},
+		},
 		{name: "user", body: `User(uid=-1)`, want: []string{"User: ", "uid: must be between 0 and 4294967295, got -1"}},
-		{name: "toleration", body: `plan.add_service("a", ServiceConfig("x", tolerations=[Toleration(), Toleration(operator="Exists", value="v")]))`,
-			want: []string{"tolerations[0]: needs a key", "tolerations[1].value: must be left out"}},
+		{
+			name: "toleration", body: `plan.add_service("a", ServiceConfig("x", tolerations=[Toleration(), Toleration(operator="Exists", value="v")]))`,
+			want: []string{"tolerations[0]: needs a key", "tolerations[1].value: must be left out"},
+		},
 		{name: "toleration's operator", body: `Toleration(operator="exists", effect="x")`, want: []string{`operator: must be one of "Exists", "Equal", got "exists" (did you mean "Exists"?)`, "effect: must be one of"}},
 		{name: "driver", body: `plan.add_service("a", ServiceConfig("x", gpu=GpuConfig(driver={"dockr": "x"})))`, want: []string{`gpu.driver: unknown key "dockr" (did you mean "docker"?)`}},
 		{name: "not hashable", body: `{ServiceConfig("x"): 1}`, want: []string{"unhashable"}},
@@ -85,10 +103,14 @@ func TestGateIsOpened(t *testing.T) {
 func TestPortSpec(t *testing.T) {
 	t.Parallel()
 	testAccepted(t, []accepted{
-		{"defaults", `plan.add_service("a", ServiceConfig("x", ports={"p": PortSpec(1)}))`,
-			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a","Ports":{"p":{"Number":1,"Transport":"TCP","Wait":120000000000}}}]}`},
-		{"positional order", `plan.add_service("a", ServiceConfig("x", ports={"p": PortSpec(1, "SCTP", "h+t.p-1", None, "u")}))`,
-			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a","Ports":{"p":{"Application":"h+t.p-1","Number":1,"Transport":"SCTP","URL":"u"}}}]}`},
+		{
+			"defaults", `plan.add_service("a", ServiceConfig("x", ports={"p": PortSpec(1)}))`,
+			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a","Ports":{"p":{"Number":1,"Transport":"TCP","Wait":120000000000}}}]}`,
+		},
+		{
+			"positional order", `plan.add_service("a", ServiceConfig("x", ports={"p": PortSpec(1, "SCTP", "h+t.p-1", None, "u")}))`,
+			configPrefix + `"IPPlaceholder":"KURTOSIS_IP_ADDR_PLACEHOLDER","Image":{"Name":"x"},"Name":"a","Ports":{"p":{"Application":"h+t.p-1","Number":1,"Transport":"SCTP","URL":"u"}}}]}`,
+		},
 	})
 	testRefused(t, []refused{
 		{name: "numbers", body: `PortSpec(number=0)`, want: []string{"number: must be between 1 and 65535, got 0"}},

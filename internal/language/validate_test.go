@@ -8,12 +8,15 @@ func TestRuntimeValuesAreChecked(t *testing.T) {
 	t.Parallel()
 	testRefused(t, []refused{
 		{name: "unknown producer", body: `plan.print("{{sundog:nobody:ip_address}}")`, phase: PhaseValidation, at: "main.star:2:15", want: []string{"the message refers to {{nobody.ip_address}}, and no instruction of the plan makes it known"}},
-		{name: "later producer", body: `plan.verify("{{sundog:a:ip_address}}", "==", "x")` + "\n" + addA, phase: PhaseValidation, at: "main.star:2:16",
-			want: []string{"value refers to {{a.ip_address}}, which is known only after service 'a' at main.star:3:21"}},
+		{
+			name: "later producer", body: `plan.verify("{{sundog:a:ip_address}}", "==", "x")` + "\n" + addA, phase: PhaseValidation, at: "main.star:2:16",
+			want: []string{"value refers to {{a.ip_address}}, which is known only after service 'a' at main.star:3:21"},
+		},
 		{name: "field of a service", body: addA + `plan.print("{{sundog:a:port}}")`, phase: PhaseValidation, want: []string{"{{a.port}}, but service 'a' at main.star:2:21 gives only hostname, ip_address"}},
 		{name: "field of an exec", body: addA + "r = plan.exec('a', ExecRecipe(['x']))\nplan.print(r['output'].replace('output', 'body'))", phase: PhaseValidation, want: []string{"{{a#1.body}}, but plan.exec at main.star:3:18 gives only code, output"}},
 		{name: "own address before it is known", body: `plan.add_service("a", ServiceConfig("x", env_vars={"IP": "{{sundog:a:ip_address}}"}))`, phase: PhaseValidation, want: []string{`env_vars of service 'a' "IP" refers to {{a.ip_address}}`}},
-		{name: "everywhere", phase: PhaseValidation, body: addA + `
+		{
+			name: "everywhere", phase: PhaseValidation, body: addA + `
 v = "{{sundog:no:code}}"
 plan.exec("a", ExecRecipe([v]))
 plan.request("a", PostHttpRequestRecipe("http", "/" + v, body=v, headers={"H": v}))
@@ -26,7 +29,8 @@ return {"out": v}`,
 			want: []string{
 				"main.star:5:14: the command refers to", "endpoint of the request", "body of the request", `headers of the request "H"`, "the recipe refers", "target_value refers",
 				"the data of t refers", "the script refers", `env_vars "E"`, "args refers", "entrypoint of service 'b'", "cmd of service 'b'", "ready_conditions of service 'b'", "the return value refers to {{no.code}}",
-			}},
+			},
+		},
 	})
 	testAccepted(t, []accepted{
 		{"after removal, as upstream", addA + "plan.remove_service('a')\nplan.print('{{sundog:a:ip_address}}')", addedA + `remove_service {"Service":"a"}

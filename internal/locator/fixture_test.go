@@ -95,7 +95,7 @@ func (h *host) in(repository string, arguments ...string) {
 
 func (h *host) git(directory string, arguments ...string) string {
 	h.t.Helper()
-	command := exec.Command("git", arguments...)
+	command := exec.CommandContext(h.t.Context(), "git", arguments...)
 	command.Dir = directory
 	command.Env = append(os.Environ(),
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.com")

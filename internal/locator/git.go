@@ -186,7 +186,7 @@ func (g *git) run(ctx context.Context, store string, arguments ...string) (strin
 	if store != "" {
 		full = append(full, "--git-dir="+store)
 	}
-	command := exec.CommandContext(ctx, "git", append(full, arguments...)...)
+	command := exec.CommandContext(ctx, "git", append(full, arguments...)...) //nolint:gosec // URLs and versions were checked, and stand after "--"
 	command.Env = append(gitEnvironment(os.Environ()), g.sshEnvironment...)
 	// A transport that outlives git must not keep us waiting.
 	command.WaitDelay = 5 * time.Second

@@ -1,6 +1,7 @@
 package locator
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -139,7 +140,7 @@ var fileNamePattern = regexp.MustCompile(`\.[A-Za-z][A-Za-z0-9_-]*$`)
 func checkVersion(version string) error {
 	switch {
 	case version == "":
-		return fmt.Errorf("the version after \"@\" is empty: leave \"@\" out for the default branch")
+		return errors.New("the version after \"@\" is empty: leave \"@\" out for the default branch")
 	case strings.HasPrefix(version, "-"), strings.Contains(version, ".."), strings.ContainsAny(version, "@~^:*[\\"),
 		strings.HasSuffix(version, "/"), strings.HasPrefix(version, "/"), strings.HasSuffix(version, ".lock"):
 		return fmt.Errorf("%q is no tag, branch or commit", version)

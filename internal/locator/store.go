@@ -82,7 +82,7 @@ func checkedOutCommit(directory string) string {
 		value, err := os.ReadFile(filepath.Join(directory, ".git", filepath.FromSlash(reference)))
 		text = strings.TrimSpace(string(value))
 		if err != nil {
-			packed, _ := os.ReadFile(filepath.Join(directory, ".git", "packed-refs")) //nolint:errcheck // no file means no answer
+			packed, _ := os.ReadFile(filepath.Join(directory, ".git", "packed-refs")) // no file means no answer
 			for line := range strings.Lines(string(packed)) {
 				if commit, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name == reference {
 					text = commit

@@ -3,7 +3,6 @@ package locator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -287,7 +286,7 @@ func TestRedact(t *testing.T) {
 	if got := redact("fatal: https://user:pw@host/x failed"); strings.Contains(got, "pw") || !strings.Contains(got, "https://host/x") {
 		t.Error(got)
 	}
-	if got := fmt.Sprint((&git{url: "https://token@host/o/r.git"}).name()); got != "https://host/o/r.git" {
+	if got := (&git{url: "https://token@host/o/r.git"}).name(); got != "https://host/o/r.git" {
 		t.Error(got)
 	}
 }
