@@ -64,7 +64,6 @@ type place2 struct{ service, region string }
 type fresh struct {
 	config any    // masked
 	digest string // of production's configuration
-	values map[string]any
 }
 
 // applying is one apply.

@@ -78,6 +78,7 @@ func (a *applying) shell(ctx context.Context, key string) error {
 			return err
 		}
 	}
+	before := one
 	one = entry{
 		Key: key, Service: planned.Resource.Service, Type: planned.Resource.Type, SourceName: planned.Resource.Name,
 		SourceARN: planned.Resource.ARN, Strategy: planned.Strategy, Reason: planned.Reason, Phase: phaseIntent,
@@ -87,6 +88,12 @@ func (a *applying) shell(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	target := a.forker.target(a.plan.Fork, one)
+	live, err := writer.Find(ctx, target)
+	// Where a service cannot tag in the call that creates, a kill between the two leaves a copy without tags. It is known
+	// by the intent: the name was free when that was written.
+	cutOff := recorded && before.Absent && before.Name == one.Name && err == nil && len(live.Tags) == 0
+	one.Absent = cutOff || errors.Is(err, descriptor.ErrGone)
 	if err := a.record.put(ctx, one); err != nil {
 		return err
 	}
@@ -94,15 +101,13 @@ func (a *applying) shell(ctx context.Context, key string) error {
 		return err
 	}
 	a.forker.event(a.plan.Fork, key, "create", "started", one.Name)
-	target := a.forker.target(a.plan.Fork, one)
-	live, err := writer.Find(ctx, target)
 	switch {
-	case err == nil && !ours(live.Tags, target.Tags):
+	case err == nil && !cutOff && !ours(live.Tags, target.Tags):
 		return fmt.Errorf("%w: %s exists in the sandbox account %s without the tags of fork %q; remove it, or give the fork another name",
 			ErrForeign, live.ARN, target.AccountID, a.plan.Fork)
-	case err == nil:
+	case err == nil && !cutOff:
 		one.ARN, one.Values = live.ARN, live.Values
-	case !errors.Is(err, descriptor.ErrGone):
+	case err != nil && !errors.Is(err, descriptor.ErrGone):
 		return err
 	default:
 		origin := rewrite.Origin{Key: key, Region: source.region}

@@ -14,18 +14,7 @@ import (
 
 // containers brings the fork's containers to what the plan says: stand-ins first, then production's own services.
 func (a *applying) containers(ctx context.Context) {
-	var standIns, tasks []string
-	for _, key := range slices.Sorted(maps.Keys(a.plan.Resources)) {
-		one, whole := a.reads[key]
-		if a.plan.Resources[key].Strategy != Substitute || !whole || a.problem(key) != nil {
-			continue
-		}
-		if one.kind.Tasks != nil {
-			tasks = append(tasks, key)
-		} else {
-			standIns = append(standIns, key)
-		}
-	}
+	standIns, tasks := a.substituted()
 	had := slices.ContainsFunc(a.record.all(), func(one entry) bool { return one.Container })
 	if a.runner == nil && (had || len(tasks)+len(standIns) > 0) {
 		for _, key := range append(standIns, tasks...) {
@@ -73,6 +62,22 @@ func (a *applying) containers(ctx context.Context) {
 			a.fail(ctx, container.Key, err)
 		}
 	}
+}
+
+// substituted gives the keys of what becomes a container: stand-ins, and production's own services.
+func (a *applying) substituted() (standIns, tasks []string) {
+	for _, key := range slices.Sorted(maps.Keys(a.plan.Resources)) {
+		one, whole := a.reads[key]
+		if a.plan.Resources[key].Strategy != Substitute || !whole || a.problem(key) != nil {
+			continue
+		}
+		if one.kind.Tasks != nil {
+			tasks = append(tasks, key)
+		} else {
+			standIns = append(standIns, key)
+		}
+	}
+	return standIns, tasks
 }
 
 // prepare builds the containers of resources; those that fail are left out.
@@ -187,8 +192,10 @@ func (a *applying) taskContainer(ctx context.Context, key string, source read, t
 	environment := make(map[string]any, len(container.Env)+len(task.Secrets))
 	for name, value := range container.Env {
 		if slices.Contains(credentialVariables, name) {
-			a.find(key, Finding{Kind: "hazard", Severity: "warning",
-				Message: "the variable " + name + " is not copied: it would lend the container production's own credentials"})
+			a.find(key, Finding{
+				Kind: "hazard", Severity: "warning",
+				Message: "the variable " + name + " is not copied: it would lend the container production's own credentials",
+			})
 			continue
 		}
 		environment[name] = value
@@ -274,8 +281,10 @@ func (a *applying) lendCredentials(ctx context.Context, key string, origin rewri
 		if found {
 			reason = a.whyMissing(roleKey)
 		}
-		a.find(key, Finding{Kind: "no-credentials", Severity: "warning",
-			Message: fmt.Sprintf("%s gets no AWS credentials: there is no copy of its role %s (%s)", container.Name, roleARN, reason)})
+		a.find(key, Finding{
+			Kind: "no-credentials", Severity: "warning",
+			Message: fmt.Sprintf("%s gets no AWS credentials: there is no copy of its role %s (%s)", container.Name, roleARN, reason),
+		})
 		return nil
 	}
 	session := strings.Trim("sundog-"+a.plan.Fork+"-"+container.Name, "-")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -114,9 +115,7 @@ func (f *Forker) deleteAll(ctx context.Context, record *record, entries []entry)
 		})
 		start = end
 	}
-	for key, err := range failed.all() {
-		failures[key] = err
-	}
+	maps.Copy(failures, failed.all())
 	return failures
 }
 

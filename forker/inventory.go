@@ -132,11 +132,11 @@ func (g *gathering) run(ctx context.Context) error {
 
 // withoutCancellations leaves out what failed only because something else did.
 func withoutCancellations(failures []error) []error {
-	real := slices.DeleteFunc(slices.Clone(failures), func(err error) bool { return errors.Is(err, context.Canceled) })
-	if len(real) == 0 {
+	causes := slices.DeleteFunc(slices.Clone(failures), func(err error) bool { return errors.Is(err, context.Canceled) })
+	if len(causes) == 0 {
 		return failures
 	}
-	return real
+	return causes
 }
 
 // mayMatch tells whether any glob could match keys of a service, so that the others are not even asked.

@@ -81,7 +81,7 @@ func newPlan(catalog *descriptor.Catalog, request PlanRequest) (*Plan, error) {
 				index, describeMatch(rule.Rule), slices.Sorted(maps.Keys(coveredBy[index]))))
 		}
 	}
-	uniqueContainers(catalog, plan)
+	uniqueContainers(plan)
 	return plan, nil
 }
 
@@ -102,8 +102,10 @@ func describeMatch(rule Rule) string {
 func planResource(catalog *descriptor.Catalog, fork, key string, resource Resource, rules []compiledRule, index int) (Planned, error) {
 	kind, known := catalog.Kind(resource.Service, resource.Type)
 	if !known {
-		return Planned{Resource: resource, Strategy: Skip,
-			Reason: fmt.Sprintf("Sundog cannot fork %s/%s yet", resource.Service, resource.Type)}, nil
+		return Planned{
+			Resource: resource, Strategy: Skip,
+			Reason: fmt.Sprintf("Sundog cannot fork %s/%s yet", resource.Service, resource.Type),
+		}, nil
 	}
 	planned := Planned{Resource: resource, Strategy: kind.Default, Reason: "default: " + kind.DefaultReason}
 	if index >= 0 {
@@ -128,7 +130,7 @@ func planResource(catalog *descriptor.Catalog, fork, key string, resource Resour
 }
 
 // uniqueContainers keeps containers of the same short name apart: the first by key keeps it, the others get a hash.
-func uniqueContainers(catalog *descriptor.Catalog, plan *Plan) {
+func uniqueContainers(plan *Plan) {
 	taken := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(plan.Resources)) {
 		planned := plan.Resources[key]

@@ -14,17 +14,19 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/forker/descriptor"
 )
 
-type noReader interface{}
+type noReader any
 
 // testCatalog describes a service of its own, so that the tests do not depend on the real ones.
 func testCatalog(t *testing.T) *descriptor.Catalog {
 	t.Helper()
 	kind := func(name string, traits descriptor.Traits) descriptor.Kind[noReader, noReader] {
 		traits.Name, traits.DefaultReason = name, "the reason"
-		return descriptor.Kind[noReader, noReader]{Traits: traits,
+		return descriptor.Kind[noReader, noReader]{
+			Traits: traits,
 			List: func(context.Context, noReader, descriptor.Scope) iter.Seq2[descriptor.Item, error] {
 				return func(func(descriptor.Item, error) bool) {}
-			}}
+			},
+		}
 	}
 	task := kind("task", descriptor.Traits{Default: Substitute, Strategies: []Strategy{Substitute}})
 	task.Tasks = func(descriptor.Item) ([]descriptor.Task, []descriptor.Note, error) { return nil, nil, nil }
@@ -62,10 +64,25 @@ func TestGlobs(t *testing.T) {
 		pattern, key string
 		want         bool
 	}{
-		{"*", "a/b/c", true}, {"", "a/b/c", true}, {"a/*", "a/b/c/d", true}, {"a/*/d", "a/b/c/d", true}, {"a/b", "a/b/c", false},
-		{"a/?", "a/b", true}, {"a/?", "a/", false}, {"a/[a-c]", "a/b", true}, {"a/[!a-c]", "a/b", false}, {"a/[!a-c]", "a/d", true},
-		{`a/\*`, "a/*", true}, {`a/\*`, "a/b", false}, {"a.c", "abc", false}, {"s3/bucket/x.*", "s3/bucket/x.y", true},
-		{"ssm/parameter//app/*", "ssm/parameter//app/db", true}, {"a+b", "a+b", true}, {"(a)", "(a)", true}, {"[*]", "*", true}, {"[]]", "]", false},
+		{"*", "a/b/c", true},
+		{"", "a/b/c", true},
+		{"a/*", "a/b/c/d", true},
+		{"a/*/d", "a/b/c/d", true},
+		{"a/b", "a/b/c", false},
+		{"a/?", "a/b", true},
+		{"a/?", "a/", false},
+		{"a/[a-c]", "a/b", true},
+		{"a/[!a-c]", "a/b", false},
+		{"a/[!a-c]", "a/d", true},
+		{`a/\*`, "a/*", true},
+		{`a/\*`, "a/b", false},
+		{"a.c", "abc", false},
+		{"s3/bucket/x.*", "s3/bucket/x.y", true},
+		{"ssm/parameter//app/*", "ssm/parameter//app/db", true},
+		{"a+b", "a+b", true},
+		{"(a)", "(a)", true},
+		{"[*]", "*", true},
+		{"[]]", "]", false},
 	} {
 		compiled, err := compileGlob(test.pattern)
 		if err != nil {
@@ -166,13 +183,18 @@ func TestNames(t *testing.T) {
 		naming     descriptor.Naming
 		name, want string
 	}{
-		{queue, "orders", "^f-orders$"}, {queue, "orders.fifo", `^f-orders\.fifo$`}, {queue, "a.b", "^f-a-b-[0-9a-f]{8}$"},
-		{queue, long, "^f-n{19}-[0-9a-f]{8}$"}, {queue, long + ".fifo", `^f-n{14}-[0-9a-f]{8}\.fifo$`},
-		{bucket, "Big.Data", `^f-big\.data-[0-9a-f]{8}$`}, {bucket, "data", "^f-data$"},
+		{queue, "orders", "^f-orders$"},
+		{queue, "orders.fifo", `^f-orders\.fifo$`},
+		{queue, "a.b", "^f-a-b-[0-9a-f]{8}$"},
+		{queue, long, "^f-n{19}-[0-9a-f]{8}$"},
+		{queue, long + ".fifo", `^f-n{14}-[0-9a-f]{8}\.fifo$`},
+		{bucket, "Big.Data", `^f-big\.data-[0-9a-f]{8}$`},
+		{bucket, "data", "^f-data$"},
 		{descriptor.Naming{Max: 100, Allowed: "-_./", Path: true}, "/app/db", "^/f/app/db$"},
 		{descriptor.Naming{Max: 100, Allowed: "-_./", Path: true}, "app", "^/f/app$"},
 		{descriptor.Naming{Container: true}, "shop/Store_Front", "^store-front-[0-9a-f]{8}$"},
-		{descriptor.Naming{Container: true}, "shop/web", "^web$"}, {descriptor.Naming{Container: true}, "1st", "^x1st-[0-9a-f]{8}$"},
+		{descriptor.Naming{Container: true}, "shop/web", "^web$"},
+		{descriptor.Naming{Container: true}, "1st", "^x1st-[0-9a-f]{8}$"},
 	} {
 		got := test.naming.Plan("f", test.name, "arn:"+test.name)
 		if !regexp.MustCompile(test.want).MatchString(got) || test.naming.Max > 0 && len(got) > test.naming.Max {

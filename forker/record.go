@@ -49,6 +49,8 @@ type entry struct {
 	// values may be secret.
 	SourceDigest string
 	Config       any `json:",omitempty"`
+	// Absent tells that the name was free when the intent was written.
+	Absent bool `json:",omitempty"`
 	// Written is a keyed hash of what was last written, Data one of the request for data that was last carried out.
 	Written string `json:",omitempty"`
 	Data    string `json:",omitempty"`

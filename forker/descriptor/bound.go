@@ -77,8 +77,8 @@ func Bind[R, W any](service Service[R, W]) Descriptor {
 	reads := reflect.TypeFor[R]()
 	descriptor.readNarrow = reads.Kind() == reflect.Interface
 	if descriptor.readNarrow {
-		for index := range reads.NumMethod() {
-			method := reads.Method(index)
+		for method := range reads.Methods() {
+			method := method
 			descriptor.readMethods = append(descriptor.readMethods, method.Name)
 		}
 	}

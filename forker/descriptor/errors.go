@@ -41,7 +41,6 @@ func IsDenied(err error) bool {
 
 // Reason says in words why a call failed, without what differs from call to call, such as request ids.
 func Reason(err error) string {
-	var operation *smithy.OperationError
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return err.Error()
@@ -50,7 +49,7 @@ func Reason(err error) string {
 	if message := api.ErrorMessage(); message != "" {
 		text += ": " + message
 	}
-	if errors.As(err, &operation) {
+	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
 		text = operation.Service() + " " + operation.Operation() + ": " + text
 	}
 	return text

@@ -126,7 +126,7 @@ func EndpointSpellings(endpoints ...string) []string {
 		endpoint = strings.TrimRight(endpoint, "/")
 		add(endpoint)
 		parsed, err := url.Parse(endpoint)
-		if err != nil || !(IsLoopback(parsed.Hostname()) || parsed.Hostname() == hostDocker) {
+		if err != nil || (!IsLoopback(parsed.Hostname()) && parsed.Hostname() != hostDocker) {
 			continue
 		}
 		for _, host := range []string{"127.0.0.1", "localhost", hostDocker} {

@@ -87,7 +87,7 @@ func (n Naming) replace(name string) string {
 			letter += 'a' - 'A'
 		}
 		switch {
-		case letter < 0x80 && (isLetter(byte(letter)) || letter >= '0' && letter <= '9'):
+		case isASCII(letter):
 			text.WriteRune(letter)
 		case strings.ContainsRune(allowed, letter):
 			text.WriteRune(letter)
@@ -99,6 +99,10 @@ func (n Naming) replace(name string) string {
 		return strings.Trim(text.String(), "-")
 	}
 	return text.String()
+}
+
+func isASCII(letter rune) bool {
+	return letter >= 'a' && letter <= 'z' || letter >= 'A' && letter <= 'Z' || letter >= '0' && letter <= '9'
 }
 
 func isLetter(letter byte) bool {

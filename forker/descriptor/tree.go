@@ -3,6 +3,7 @@ package descriptor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -26,7 +27,7 @@ func ParseTree(text []byte) (any, error) {
 		return nil, fmt.Errorf("decode a configuration: %w", err)
 	}
 	if decoder.More() {
-		return nil, fmt.Errorf("decode a configuration: text after its end")
+		return nil, errors.New("decode a configuration: text after its end")
 	}
 	return tree, nil
 }

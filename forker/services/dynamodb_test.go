@@ -2,7 +2,7 @@ package services
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,7 +38,7 @@ func TestAWSTableLifeCycle(t *testing.T) {
 	}
 	for i := range 60 {
 		must[*dynamodb.PutItemOutput](t)(production.PutItem(ctx, &dynamodb.PutItemInput{TableName: name, Item: map[string]types.AttributeValue{
-			"id": &types.AttributeValueMemberS{Value: fmt.Sprint(i)}, "customer": &types.AttributeValueMemberS{Value: "c"},
+			"id": &types.AttributeValueMemberS{Value: strconv.Itoa(i)}, "customer": &types.AttributeValueMemberS{Value: "c"},
 			"email": &types.AttributeValueMemberS{Value: "person@example.com"}, "phone": &types.AttributeValueMemberN{Value: "123"},
 			"nested": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{"email": &types.AttributeValueMemberS{Value: "x@example.com"}}},
 		}}))

@@ -22,7 +22,7 @@ type ecsReader interface {
 }
 
 // ecsWriter is empty: nothing of this service is made in the sandbox, its services become containers.
-type ecsWriter interface{}
+type ecsWriter any
 
 func init() {
 	register(descriptor.Service[ecsReader, ecsWriter]{

@@ -21,7 +21,7 @@ type rdsReader interface {
 }
 
 // rdsWriter is empty: databases have stand-ins in the enclave.
-type rdsWriter interface{}
+type rdsWriter any
 
 // rdsDatabase is what a stand-in and the digest need of an instance or a cluster. Storage that grows by itself and the
 // status are left out.

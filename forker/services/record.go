@@ -48,8 +48,7 @@ func (s *recordStore) Create(ctx context.Context, meta descriptor.RecordMeta, ta
 		input.Tags = append(input.Tags, types.Tag{Key: aws.String(name), Value: aws.String(value)})
 	}
 	if _, err := s.client.CreateTable(ctx, input); err != nil {
-		var exists *types.ResourceInUseException
-		if errors.As(err, &exists) {
+		if _, ok := errors.AsType[*types.ResourceInUseException](err); ok {
 			return errors.Join(descriptor.ErrRecordExists, err)
 		}
 		return fmt.Errorf("create the record table %s: %w", *input.TableName, err)
@@ -218,8 +217,7 @@ func (s *recordStore) awaitGone(ctx context.Context, fork string) error {
 }
 
 func recordGone(err error) error {
-	var gone *types.ResourceNotFoundException
-	if errors.As(err, &gone) {
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		return errors.Join(descriptor.ErrNoRecord, err)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,7 +45,7 @@ func TestAWSBucketLifeCycle(t *testing.T) {
 	for i := range 40 {
 		must[*s3.PutObjectOutput](t)(production.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &name, Key: aws.String(fmt.Sprintf("r/%02d.json", i)), Body: bytes.NewReader([]byte(`{"n":1}`)),
-			ContentType: aws.String("application/json"), Metadata: map[string]string{"order": fmt.Sprint(i)},
+			ContentType: aws.String("application/json"), Metadata: map[string]string{"order": strconv.Itoa(i)},
 		}))
 	}
 

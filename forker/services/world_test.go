@@ -112,6 +112,7 @@ func (w *world) clone(writer descriptor.KindWriter, name string, config any) des
 
 // must stops the test on an error.
 func must[T any](t *testing.T) func(T, error) T {
+	t.Helper()
 	return func(value T, err error) T {
 		t.Helper()
 		if err != nil {

@@ -275,7 +275,10 @@ func withoutRandomSuffix(arn string) string {
 	}
 }
 
-// docker lists what carries Sundog's label, as "kind name" lines, sorted.
+// enclaveLabel finds what belongs to the example's enclave; other tests use the same engine.
+const enclaveLabel = "label=sundog.dev/enclave=staging"
+
+// docker lists what belongs to the example's enclave, as "kind name" lines, sorted.
 func docker(t *testing.T) []string {
 	t.Helper()
 	var objects []string
@@ -283,10 +286,9 @@ func docker(t *testing.T) []string {
 		"container": {"ps", "-a", "--format", "{{.Names}}"},
 		"network":   {"network", "ls", "--format", "{{.Name}}"},
 		"volume":    {"volume", "ls", "--format", "{{.Name}}"},
-		"image":     {"images", "--format", "{{.Repository}}:{{.Tag}}"},
 	} {
-		output := run(t, ".", nil, "docker", append(arguments, "--filter", "label=sundog.dev/managed-by=sundog")...)
-		for _, name := range strings.Fields(output) {
+		output := run(t, ".", nil, "docker", append(arguments, "--filter", enclaveLabel)...)
+		for name := range strings.FieldsSeq(output) {
 			objects = append(objects, kind+" "+name)
 		}
 	}
@@ -298,7 +300,7 @@ func docker(t *testing.T) []string {
 // tells whether the command was still running then.
 func (w *world) killed(after time.Duration, arguments ...string) bool {
 	w.t.Helper()
-	command := exec.Command(w.cli, arguments...)
+	command := exec.CommandContext(w.t.Context(), w.cli, arguments...)
 	command.Dir, command.Env = w.workspace, append(os.Environ(), w.environment...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {

@@ -1,7 +1,6 @@
 package acceptance
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,8 +17,9 @@ import (
 func TestAccStagingFork(t *testing.T) {
 	eachCLI(t, func(t *testing.T, cli string) {
 		w := newWorld(t, cli)
+		t.Helper()
 		before := docker(t)
-		production := w.dump(productionAccount, "before")
+		undrifted := w.dump(productionAccount, "before")
 		count := strings.TrimSpace(run(t, w.root, nil, "tools/aws", "count", w.state))
 
 		w.terraform("apply", "-auto-approve", "-no-color")
@@ -27,14 +27,17 @@ func TestAccStagingFork(t *testing.T) {
 		if changes := w.plan(); len(changes) > 0 {
 			t.Errorf("a second plan must be empty: %v", changes)
 		}
-		w.terraform("apply", "-auto-approve", "-no-color", "-detailed-exitcode")
+		w.terraform("apply", "-auto-approve", "-no-color")
 		w.restartHeals()
 
 		// Production moves on; the fork follows, and touches nothing else. What production is now is what it must still be
 		// at the end.
 		ids := containerIDs(t)
+		run(t, w.root, nil, w.python, "tools/account_dump.py", "compare", undrifted, w.dump(productionAccount, "unchanged"))
+		t.Log(lastLine(run(t, w.root, nil, "tools/aws", "summary", w.state, productionAccount, count)))
 		run(t, w.root, nil, w.python, "examples/staging-fork/seed.py", "--endpoint-url", w.endpoint, "--drift")
-		production = w.dump(productionAccount, "drifted")
+		production := w.dump(productionAccount, "drifted")
+		count = strings.TrimSpace(run(t, w.root, nil, "tools/aws", "count", w.state))
 		if diff := cmp.Diff(map[string][]string{"sundog_fork.staging": {"update"}}, w.plan()); diff != "" {
 			t.Errorf("after drift: %s", diff)
 		}
@@ -49,7 +52,7 @@ func TestAccStagingFork(t *testing.T) {
 		w.terraform("destroy", "-auto-approve", "-no-color")
 		w.nothingLeft(before)
 		run(t, w.root, nil, w.python, "tools/account_dump.py", "compare", production, w.dump(productionAccount, "after"))
-		t.Log(run(t, w.root, nil, "tools/aws", "summary", w.state, productionAccount, count))
+		t.Log(lastLine(run(t, w.root, nil, "tools/aws", "summary", w.state, productionAccount, count)))
 	})
 }
 
@@ -57,19 +60,14 @@ func TestAccStagingFork(t *testing.T) {
 func (w *world) order() {
 	w.t.Helper()
 	address := w.output("storefront_url")
-	response, err := http.Post(address+"/orders", "application/json", bytes.NewReader([]byte(`{"item":"tent","quantity":2,"email":"a@example.com"}`)))
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	var order struct{ ID any }
-	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	if err != nil || response.StatusCode/100 != 2 || json.Unmarshal(body, &order) != nil {
-		w.t.Fatalf("POST /orders: %d %s %v", response.StatusCode, body, err)
+	placed := request(w.t, http.MethodPost, address+"/orders", `{"item":"tent","quantity":2,"email":"a@example.com"}`)
+	if err := json.Unmarshal([]byte(placed), &order); err != nil || order.ID == nil {
+		w.t.Fatalf("POST /orders: %s %v", placed, err)
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		answer := get(w.t, fmt.Sprintf("%s/orders/%v", address, order.ID))
+		answer := request(w.t, http.MethodGet, fmt.Sprintf("%s/orders/%v", address, order.ID), "")
 		if strings.Contains(answer, "processed") && strings.Contains(answer, "receipt") {
 			w.t.Logf("answer: %s", answer)
 			return
@@ -81,24 +79,30 @@ func (w *world) order() {
 	}
 }
 
-func get(t *testing.T, address string) string {
+func request(t *testing.T, method, address, body string) string {
 	t.Helper()
-	response, err := http.Get(address)
+	asked, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(asked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s %s %v", method, address, response.Status, answer, err)
 	}
-	return string(body)
+	return string(answer)
 }
 
 // restartHeals stops one container behind Sundog's back: the next plan names it, the next apply starts it.
 func (w *world) restartHeals() {
 	w.t.Helper()
-	run(w.t, ".", nil, "docker", "stop", "-t", "1", "sundog-staging-recommender")
+	container := strings.TrimSpace(run(w.t, ".", nil, "docker", "ps", "--quiet", "--filter", "label=sundog.dev/service=recommender"))
+	run(w.t, ".", nil, "docker", "stop", "-t", "1", container)
 	text := w.terraform("plan", "-no-color")
 	if !strings.Contains(text, `"exited (`) && !strings.Contains(text, `"stopped"`) {
 		w.t.Errorf("the plan must name the dead service's status:\n%s", text)
@@ -111,7 +115,7 @@ func (w *world) restartHeals() {
 
 func containerIDs(t *testing.T) string {
 	t.Helper()
-	return run(t, ".", nil, "docker", "ps", "-a", "--format", "{{.Names}} {{.ID}}", "--filter", "label=sundog.dev/managed-by=sundog")
+	return run(t, ".", nil, "docker", "ps", "-a", "--format", "{{.Names}} {{.ID}}", "--filter", enclaveLabel)
 }
 
 func (w *world) nothingLeft(before []string) {
@@ -132,6 +136,7 @@ func TestAccStagingForkKilled(t *testing.T) {
 	const seed = 20261123
 	const moments = 20
 	oneCLI(t, func(t *testing.T, cli string) {
+		t.Helper()
 		w := newWorld(t, cli)
 		before := docker(t)
 		started := time.Now()

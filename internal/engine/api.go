@@ -88,6 +88,9 @@ type Service struct {
 	Holds bool
 }
 
+// StatusCompleted is the status of a service whose process did its work and ended by itself while its run was applied.
+const StatusCompleted = "completed"
+
 // Event is one step of progress.
 type Event struct {
 	Time    time.Time `json:"time"`

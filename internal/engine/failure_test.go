@@ -84,7 +84,7 @@ func TestProcessThatEndsWithSuccess(t *testing.T) {
 		hooks.Start = func(string, enclave.ServiceRequest) memory.Outcome { return memory.Outcome{Exited: true} }
 	})
 	result, _, _ := h.apply(planOf(add("init", noPorts)))
-	if got := result.Services["init"]; got.Status != "exited (0)" || !got.Holds {
+	if got := result.Services["init"]; got.Status != StatusCompleted || !got.Holds {
 		t.Errorf("init is %+v", got)
 	}
 	_, changes, _ := h.apply(planOf(add("init", noPorts)))

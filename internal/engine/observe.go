@@ -89,6 +89,9 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	for name, recorded := range known.Services {
 		if service, found := result.Services[name]; found {
 			service.Holds = holds(&service.Service, recorded)
+			if service.Holds && service.State == enclave.StateExited && recorded.Fate != fateStopped {
+				service.Status = StatusCompleted
+			}
 			result.Services[name] = service
 			continue
 		}

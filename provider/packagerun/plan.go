@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/diagnose"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/private"
@@ -176,7 +177,7 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 }
 
 // finished tells whether a status says that a process has ended by itself without an error.
-func finished(status string) bool { return status == "exited (0)" }
+func finished(status string) bool { return status == engine.StatusCompleted }
 
 // foreseePort keeps a port's address where the engine does: a service keeps its host ports when it is replaced.
 func foreseePort(spec plan.Port, old port, alive bool) port {

@@ -152,7 +152,7 @@ func resultAttributes() map[string]schema.Attribute {
 func serviceAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"image":      schema.StringAttribute{Computed: true, MarkdownDescription: "Image as the package names it."},
-		"status":     schema.StringAttribute{Computed: true, MarkdownDescription: "For example `running`, `exited (1)` or `missing`."},
+		"status":     schema.StringAttribute{Computed: true, MarkdownDescription: "For example `running`, `exited (1)`, `completed` (ended by itself during the apply, with exit code 0) or `missing`."},
 		"hostname":   schema.StringAttribute{Computed: true, MarkdownDescription: "Host name inside the enclave."},
 		"ip_address": schema.StringAttribute{Computed: true, MarkdownDescription: "Address inside the enclave."},
 		"digest": schema.StringAttribute{

@@ -34,7 +34,7 @@ func (r *Rewriter) database(host string) (named, Counterpart, bool) {
 }
 
 // urls rewrites the addresses of stand-ins: host, port, and the password of the user.
-func (r *Rewriter) urls(path []string, text string, from Origin, report *Report) string {
+func (r *Rewriter) urls(path []string, text string, report *Report) string {
 	return addresses.ReplaceAllStringFunc(text, func(address string) string {
 		parts := addresses.FindStringSubmatch(address)
 		scheme, authority, rest := parts[1], parts[2], parts[3]
@@ -99,7 +99,7 @@ func unescape(text string) string {
 }
 
 // keyValues rewrites connection strings made of fields.
-func (r *Rewriter) keyValues(path []string, text string, from Origin, report *Report) string {
+func (r *Rewriter) keyValues(path []string, text string, report *Report) string {
 	if !strings.Contains(text, "=") {
 		return text
 	}
@@ -154,7 +154,7 @@ func fieldRole(name string) string {
 
 // credentials rewrites what belongs to a stand-in in fields beside each other: {"host": …, "username": …, "password": …}
 // in a secret, DB_HOST, DB_USER and DB_PASSWORD in an environment.
-func (r *Rewriter) credentials(path []string, object map[string]any, from Origin, report *Report) map[string]any {
+func (r *Rewriter) credentials(object map[string]any, from Origin, report *Report) map[string]any {
 	var changed map[string]any
 	for _, field := range slices.Sorted(maps.Keys(object)) {
 		text, isText := object[field].(string)

@@ -31,13 +31,16 @@ func testRewriter() *Rewriter {
 	queue("orders")
 	queue("orders-dlq")
 	index.Add("box/table/orders", region, []string{"table"}, []descriptor.Identifier{
-		{Form: descriptor.ARN, Value: arnOf("box", "table/orders")}, {Form: descriptor.Name, Value: "orders"}})
+		{Form: descriptor.ARN, Value: arnOf("box", "table/orders")}, {Form: descriptor.Name, Value: "orders"},
+	})
 	index.Add("box/param//a/b", region, []string{"param"}, []descriptor.Identifier{
-		{Form: descriptor.ARN, Value: arnOf("box", "param/a/b"), Whole: true}, {Form: descriptor.Name, Value: "/a/b"}})
+		{Form: descriptor.ARN, Value: arnOf("box", "param/a/b"), Whole: true}, {Form: descriptor.Name, Value: "/a/b"},
+	})
 	index.Add("box/shared/x", region, nil, []descriptor.Identifier{{Form: descriptor.ARN, Value: arnOf("box", "shared/x")}})
 	index.Add("box/skipped/x", region, nil, []descriptor.Identifier{{Form: descriptor.ARN, Value: arnOf("box", "skipped/x")}})
 	index.Add("data/db/main", region, nil, []descriptor.Identifier{
-		{Form: descriptor.Host, Value: "main.abc123.eu-west-1.data.amazonaws.com"}, {Form: descriptor.ID, Value: "db-ABCDEF"}})
+		{Form: descriptor.Host, Value: "main.abc123.eu-west-1.data.amazonaws.com"}, {Form: descriptor.ID, Value: "db-ABCDEF"},
+	})
 	rewriter := NewRewriter(index, Accounts{
 		Production: production, Sandbox: sandbox, Bases: scope.Bases, SandboxBases: descriptor.EndpointSpellings("http://127.0.0.1:6000"),
 		Endpoint: "http://host.docker.internal:6000",
@@ -100,13 +103,17 @@ func TestRewriteText(t *testing.T) {
 		"keywords":                      {"X", "host=" + host + " port=6432 user=app password=x dbname=shop", "host=main-db port=5432 user=app password=fork-of-app dbname=shop"},
 		"keywords with semicolons":      {"X", "Server=" + host + ";Port=6432;User Id=app;Password=x;Database=shop", "Server=main-db;Port=5432;User Id=app;Password=fork-of-app;Database=shop"},
 		"nothing":                       {"X", "hello", "hello"},
-		"JSON in a string": {"X", `{"queue": "` + arnOf("mail", "orders") + `", "n": 12345678901234567890, "html": "<b>"}`,
-			`{"html":"<b>","n":12345678901234567890,"queue":"` + to("f-orders") + `"}`},
+		"JSON in a string": {
+			"X", `{"queue": "` + arnOf("mail", "orders") + `", "n": 12345678901234567890, "html": "<b>"}`,
+			`{"html":"<b>","n":12345678901234567890,"queue":"` + to("f-orders") + `"}`,
+		},
 		"JSON in JSON in a string":     {"X", `["{\"a\":\"` + arnOf("mail", "orders") + `\"}"]`, `["{\"a\":\"` + to("f-orders") + `\"}"]`},
 		"JSON that stays":              {"X", `{"b": 1,  "a": "x"}`, `{"b": 1,  "a": "x"}`},
 		"a document encoded for a URL": {"X", "%7B%22a%22%3A%22" + arnOf("mail", "orders") + "%22%7D", "%7B%22a%22%3A%22arn%3Aaws%3Amail%3Aeu-west-1%3A" + sandbox + "%3Af-orders%22%7D"},
-		"a secret": {"X", `{"host":"` + host + `","port":6432,"username":"app","password":"x"}`,
-			`{"host":"main-db","password":"fork-of-app","port":5432,"username":"app"}`},
+		"a secret": {
+			"X", `{"host":"` + host + `","port":6432,"username":"app","password":"x"}`,
+			`{"host":"main-db","password":"fork-of-app","port":5432,"username":"app"}`,
+		},
 		"shared": {"X", arnOf("box", "shared/x"), arnOf("box", "shared/x")},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -112,7 +112,7 @@ func (r *Rewriter) Rewrite(tree any, from Origin) (any, Report) {
 	var report Report
 	changed := walker{
 		object: func(path []string, object map[string]any) map[string]any {
-			return r.credentials(path, object, from, &report)
+			return r.credentials(object, from, &report)
 		},
 		text: func(path []string, text string) string { return r.text(path, text, from, &report) },
 	}.walk(nil, tree)
@@ -139,8 +139,8 @@ func (r *Rewriter) text(path []string, text string, from Origin, report *Report)
 			return text
 		}
 	}
-	text = r.urls(path, text, from, report)
-	text = r.keyValues(path, text, from, report)
+	text = r.urls(path, text, report)
+	text = r.keyValues(path, text, report)
 	text = r.exact(path, text, from, report)
 	text = r.patterns(path, text, report)
 	return r.endpoints(text)

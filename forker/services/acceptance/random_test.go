@@ -1,9 +1,11 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -250,8 +252,10 @@ func (a *account) policies() {
 	for range 1 + a.dice.IntN(2) {
 		name := a.name("-")
 		output, err := roles.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(name), AssumeRolePolicyDocument: aws.String(mustJSON(a.t, map[string]any{
-			"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "sts:AssumeRole",
-				"Principal": map[string]any{"Service": "ecs-tasks.amazonaws.com"}}},
+			"Version": "2012-10-17", "Statement": []any{map[string]any{
+				"Effect": "Allow", "Action": "sts:AssumeRole",
+				"Principal": map[string]any{"Service": "ecs-tasks.amazonaws.com"},
+			}},
 		}))})
 		a.must(err)
 		key := "iam/role/" + name
@@ -322,7 +326,7 @@ func (a *account) resolves(value string, to variable, runner *fakeRunner) error 
 	case "sqs url":
 		_, err := sqs.NewFromConfig(config).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(last)})
 		if inside := strings.Replace(a.endpoint, "127.0.0.1", "host.docker.internal", 1); !strings.HasPrefix(value, inside+"/"+a.sandbox+"/") {
-			return fmt.Errorf("it is no address inside of the enclave")
+			return errors.New("it is no address inside of the enclave")
 		}
 		return err
 	case "sqs arn":
@@ -362,7 +366,7 @@ func (a *account) resolves(value string, to variable, runner *fakeRunner) error 
 		if _, password, has := strings.Cut(strings.TrimPrefix(value, "postgres://"), ":"); to.form == "login" && has {
 			password, _, _ = strings.Cut(password, "@")
 			if !strings.Contains(database.Files["/sundog"]["logins.sql"], "'"+password+"'") {
-				return fmt.Errorf("the stand-in does not know the password")
+				return errors.New("the stand-in does not know the password")
 			}
 		}
 		return nil
@@ -373,9 +377,9 @@ func (a *account) resolves(value string, to variable, runner *fakeRunner) error 
 
 func TestAWSRandomAccounts(t *testing.T) {
 	for seed := range uint64(4) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			w := newWorld(t, "eu-west-1", "eu-central-1")
-			a := build(w, rand.New(rand.NewPCG(seed, 7))) //nolint:gosec // The account is to be the same in every run.
+			a := build(w, rand.New(rand.NewPCG(seed, 7)))
 			inventory := w.inventory()
 			if len(inventory.Uncovered) > 0 {
 				t.Errorf("not covered: %+v", inventory.Uncovered)

@@ -52,7 +52,7 @@ func importCampaign(ctx context.Context, logger *slog.Logger, environment *setti
 	if err != nil {
 		return fmt.Errorf("cannot read CAMPAIGN_FILE: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	promoted, err := readCampaign(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -8,9 +8,15 @@ import (
 
 func TestRecommend(t *testing.T) {
 	orders := []bought{
-		{"ann", "tent"}, {"ann", "stove"}, {"ann", "mug"}, {"ann", "stove"},
-		{"bob", "tent"}, {"bob", "stove"}, {"bob", "poles"},
-		{"cy", "rope"}, {"cy", "mug"},
+		{"ann", "tent"},
+		{"ann", "stove"},
+		{"ann", "mug"},
+		{"ann", "stove"},
+		{"bob", "tent"},
+		{"bob", "stove"},
+		{"bob", "poles"},
+		{"cy", "rope"},
+		{"cy", "mug"},
 	}
 	got := recommend(orders, []string{"rope", "tent"}, "tent", 3)
 	want := []recommendation{

@@ -100,7 +100,7 @@ func (r *recommender) readCampaign(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the campaign from bucket %s: %w", r.bucket, err)
 	}
-	defer object.Body.Close()
+	defer func() { _ = object.Body.Close() }()
 	var promoted []string
 	if err := json.NewDecoder(object.Body).Decode(&promoted); err != nil {
 		return nil, fmt.Errorf("%s in bucket %s is no campaign: %w", campaignKey, r.bucket, err)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -41,7 +42,7 @@ func run(ctx context.Context, logger *slog.Logger, environment *settings.Reader,
 	pool, err := pgxpool.New(ctx, databaseURL)
 	if err != nil {
 		// The library's error quotes the connection string, which holds the password.
-		return fmt.Errorf("DATABASE_URL is no PostgreSQL connection string such as postgres://user:password@host:5432/name")
+		return errors.New("DATABASE_URL is no PostgreSQL connection string such as postgres://user:password@host:5432/name")
 	}
 	defer pool.Close()
 	shop.database = pool

@@ -178,7 +178,7 @@ func (s *storefront) readObject(ctx context.Context, bucket, key string, target 
 	if err != nil {
 		return fmt.Errorf("cannot read %s from bucket %s: %w", key, bucket, err)
 	}
-	defer object.Body.Close()
+	defer func() { _ = object.Body.Close() }()
 	if err := json.NewDecoder(object.Body).Decode(target); err != nil {
 		return fmt.Errorf("%s in bucket %s is not what it should be: %w", key, bucket, err)
 	}

@@ -52,8 +52,7 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if err != nil {
 		status = http.StatusInternalServerError
-		var known *StatusError
-		if errors.As(err, &known) {
+		if known, ok := errors.AsType[*StatusError](err); ok {
 			status = known.Status
 		}
 		answer = map[string]string{"error": err.Error()}

@@ -39,7 +39,7 @@ func TestHandler(t *testing.T) {
 }
 
 func TestRunFinishesWhatIsUnderWay(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
