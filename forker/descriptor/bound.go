@@ -78,7 +78,6 @@ func Bind[R, W any](service Service[R, W]) Descriptor {
 	descriptor.readNarrow = reads.Kind() == reflect.Interface
 	if descriptor.readNarrow {
 		for method := range reads.Methods() {
-			method := method
 			descriptor.readMethods = append(descriptor.readMethods, method.Name)
 		}
 	}

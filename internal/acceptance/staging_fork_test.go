@@ -16,8 +16,8 @@ import (
 // TestAccStagingFork walks the main job: plan, apply, a request through the fork, an empty plan, drift, destroy.
 func TestAccStagingFork(t *testing.T) {
 	eachCLI(t, func(t *testing.T, cli string) {
-		w := newWorld(t, cli)
 		t.Helper()
+		w := newWorld(t, cli)
 		before := docker(t)
 		undrifted := w.dump(productionAccount, "before")
 		count := strings.TrimSpace(run(t, w.root, nil, "tools/aws", "count", w.state))

@@ -154,7 +154,7 @@ func fieldRole(name string) string {
 
 // credentials rewrites what belongs to a stand-in in fields beside each other: {"host": …, "username": …, "password": …}
 // in a secret, DB_HOST, DB_USER and DB_PASSWORD in an environment.
-func (r *Rewriter) credentials(object map[string]any, from Origin, report *Report) map[string]any {
+func (r *Rewriter) credentials(object map[string]any, report *Report) map[string]any {
 	var changed map[string]any
 	for _, field := range slices.Sorted(maps.Keys(object)) {
 		text, isText := object[field].(string)

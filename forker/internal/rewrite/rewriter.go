@@ -112,7 +112,7 @@ func (r *Rewriter) Rewrite(tree any, from Origin) (any, Report) {
 	var report Report
 	changed := walker{
 		object: func(path []string, object map[string]any) map[string]any {
-			return r.credentials(object, from, &report)
+			return r.credentials(object, &report)
 		},
 		text: func(path []string, text string) string { return r.text(path, text, from, &report) },
 	}.walk(nil, tree)
