@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -278,6 +279,9 @@ func withoutRandomSuffix(arn string) string {
 // enclaveLabel finds what belongs to the example's enclave; other tests use the same engine.
 const enclaveLabel = "label=sundog.dev/enclave=staging"
 
+// generation is the part of a volume's name that is drawn anew for each container.
+var generation = regexp.MustCompile(`\.[0-9a-f]{8}\.`)
+
 // docker lists what belongs to the example's enclave, as "kind name" lines, sorted.
 func docker(t *testing.T) []string {
 	t.Helper()
@@ -289,7 +293,7 @@ func docker(t *testing.T) []string {
 	} {
 		output := run(t, ".", nil, "docker", append(arguments, "--filter", enclaveLabel)...)
 		for name := range strings.FieldsSeq(output) {
-			objects = append(objects, kind+" "+name)
+			objects = append(objects, kind+" "+generation.ReplaceAllString(name, ".*."))
 		}
 	}
 	slices.Sort(objects)
