@@ -90,10 +90,8 @@ func (a *applying) shell(ctx context.Context, key string) error {
 	}
 	target := a.forker.target(a.plan.Fork, one)
 	live, err := writer.Find(ctx, target)
-	// Where a service cannot tag in the call that creates, a kill between the two leaves a copy without tags. It is known
-	// by the intent: the name was free when that was written.
-	cutOff := recorded && before.Absent && before.Name == one.Name && err == nil && len(live.Tags) == 0
-	one.Absent = cutOff || errors.Is(err, descriptor.ErrGone)
+	unfinished := recorded && before.Name == one.Name && err == nil && cutOff(before, live)
+	one.Absent = unfinished || errors.Is(err, descriptor.ErrGone)
 	if err := a.record.put(ctx, one); err != nil {
 		return err
 	}
@@ -102,10 +100,10 @@ func (a *applying) shell(ctx context.Context, key string) error {
 	}
 	a.forker.event(a.plan.Fork, key, "create", "started", one.Name)
 	switch {
-	case err == nil && !cutOff && !ours(live.Tags, target.Tags):
+	case err == nil && !unfinished && !ours(live.Tags, target.Tags):
 		return fmt.Errorf("%w: %s exists in the sandbox account %s without the tags of fork %q; remove it, or give the fork another name",
 			ErrForeign, live.ARN, target.AccountID, a.plan.Fork)
-	case err == nil && !cutOff:
+	case err == nil && !unfinished:
 		one.ARN, one.Values = live.ARN, live.Values
 	case err != nil && !errors.Is(err, descriptor.ErrGone):
 		return err
@@ -135,6 +133,10 @@ func (a *applying) shell(ctx context.Context, key string) error {
 	a.know(one)
 	return a.point(ctx, "made", key)
 }
+
+// cutOff recognises a copy whose making ended between creating and tagging, where a service cannot do both in one call. It
+// is known by the intent: the name was free when that was written.
+func cutOff(one entry, live descriptor.Live) bool { return one.Absent && len(live.Tags) == 0 }
 
 // inSandbox proves by its ARN that a copy belongs to the sandbox account.
 func (f *Forker) inSandbox(one entry) error {

@@ -146,6 +146,15 @@ func (f *Forker) deleteOne(ctx context.Context, record *record, one entry) error
 	if err := f.inSandbox(one); err != nil {
 		return err
 	}
+	if one.Phase == phaseIntent && cutOff(one, live) {
+		// The making is finished first, so that nothing is ever deleted that does not carry the fork's tags.
+		if _, err := writer.Create(ctx, target); err != nil {
+			return fmt.Errorf("tag the copy before deleting it: %w", err)
+		}
+		if live, err = writer.Find(ctx, target); err != nil {
+			return fmt.Errorf("look at the copy before deleting it: %w", err)
+		}
+	}
 	if !ours(live.Tags, target.Tags) {
 		if one.Phase == phaseIntent {
 			// It was in the way when the copy was to be made; nothing of ours is there.
