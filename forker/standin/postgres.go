@@ -20,6 +20,22 @@ const (
 // postgresRun runs a script over the network address, as programs do: what it can do, they can.
 const postgresRun = `PGPASSWORD="$POSTGRES_PASSWORD" exec psql -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p 5432 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -f `
 
+// postgresLock lets one script wait for another. An apply that was killed leaves its script running inside the container.
+const postgresLock = "SELECT pg_advisory_lock(7305014) \\g /dev/null\n"
+
+// postgresSeedOnce runs the seed script and notes that it was run in one transaction: seeding happens whole and once,
+// wherever an apply is killed.
+const postgresSeedOnce = postgresLock + `BEGIN;
+CREATE SCHEMA IF NOT EXISTS sundog;
+CREATE TABLE IF NOT EXISTS sundog.seeded (at timestamptz NOT NULL DEFAULT now());
+SELECT NOT EXISTS (SELECT FROM sundog.seeded) AS unseeded \gset
+\if :unseeded
+\ir seed.sql
+INSERT INTO sundog.seeded DEFAULT VALUES;
+\endif
+COMMIT;
+`
+
 func init() {
 	registered.Register(descriptor.StandIn{Name: "postgres", Port: postgresPort, Container: postgres, Seeds: true})
 }
@@ -69,7 +85,8 @@ func postgres(request descriptor.StandInRequest) (descriptor.Container, error) {
 		if source == "" {
 			source = "the seed script"
 		}
-		step("seed.sql", request.Seed, "seed the database from "+source)
+		files["seed.sql"] = request.Seed
+		step("seed-once.sql", postgresSeedOnce, "seed the database from "+source)
 	}
 	if len(files) > 0 {
 		container.Files = map[string]map[string]string{postgresFiles: files}
@@ -81,6 +98,7 @@ func postgres(request descriptor.StandInRequest) (descriptor.Container, error) {
 // without reading its data.
 func postgresLogins(owner, first string, logins []descriptor.Login) string {
 	var script strings.Builder
+	script.WriteString(postgresLock)
 	for _, login := range logins {
 		user := quoteName(login.User)
 		fmt.Fprintf(&script, "SELECT 'CREATE ROLE %s' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)\\gexec\n",

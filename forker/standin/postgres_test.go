@@ -26,6 +26,9 @@ func TestPostgres(t *testing.T) {
 	if container.Image != "own:1" || len(container.Steps) != 2 || files["seed.sql"] != "SELECT 1;" || !strings.Contains(container.Steps[1].Description, "seed.sql") {
 		t.Errorf("seeded: %+v", container)
 	}
+	if command := strings.Join(container.Steps[1].Command, " "); !strings.HasSuffix(command, "/seed-once.sql") || !strings.Contains(files["seed-once.sql"], "BEGIN;") {
+		t.Errorf("an apply that was killed while it seeded must be able to go on: %q", command)
+	}
 	for _, want := range []string{
 		`SELECT 'CREATE ROLE "o''dd""name"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'o''dd"name')\gexec`,
 		`ALTER ROLE "o'dd""name" WITH LOGIN PASSWORD 'p''w';`, `CREATE DATABASE "other" OWNER "root"`,
