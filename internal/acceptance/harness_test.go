@@ -160,6 +160,7 @@ func newWorld(t *testing.T, cli string) *world {
 			t.Fatal(err)
 		}
 	}
+	w.renameEnclave()
 	w.environment = []string{
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1",
 		"TF_VAR_aws_endpoint_url=" + w.endpoint, "TF_VAR_postgres_image=" + postgres,
@@ -173,6 +174,23 @@ func newWorld(t *testing.T, cli string) *world {
 		}
 	})
 	return w
+}
+
+// renameEnclave gives the copy an enclave of its own: the demo may be running on the same engine.
+func (w *world) renameEnclave() {
+	w.t.Helper()
+	file := filepath.Join(w.workspace, "main.tf")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	renamed := strings.Replace(string(text), `resource "sundog_enclave" "staging" {`+"\n  name   = \"staging\"", `resource "sundog_enclave" "staging" {`+"\n  name   = \"acceptance\"", 1)
+	if renamed == string(text) {
+		w.t.Fatal("the example's enclave is not called staging any more")
+	}
+	if err := os.WriteFile(file, []byte(renamed), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func lastLine(text string) string {
@@ -277,7 +295,7 @@ func withoutRandomSuffix(arn string) string {
 }
 
 // enclaveLabel finds what belongs to the example's enclave; other tests use the same engine.
-const enclaveLabel = "label=sundog.dev/enclave=staging"
+const enclaveLabel = "label=sundog.dev/enclave=acceptance"
 
 // generation is the part of a volume's name that is drawn anew for each container.
 var generation = regexp.MustCompile(`\.[0-9a-f]{8}\.`)

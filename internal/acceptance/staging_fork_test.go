@@ -101,7 +101,7 @@ func request(t *testing.T, method, address, body string) string {
 // restartHeals stops one container behind Sundog's back: the next plan names it, the next apply starts it.
 func (w *world) restartHeals() {
 	w.t.Helper()
-	container := strings.TrimSpace(run(w.t, ".", nil, "docker", "ps", "--quiet", "--filter", "label=sundog.dev/service=recommender"))
+	container := strings.TrimSpace(run(w.t, ".", nil, "docker", "ps", "--quiet", "--filter", enclaveLabel, "--filter", "label=sundog.dev/service=recommender"))
 	run(w.t, ".", nil, "docker", "stop", "-t", "1", container)
 	text := w.terraform("plan", "-no-color")
 	if !strings.Contains(text, `"exited (`) && !strings.Contains(text, `"stopped"`) {
