@@ -34,7 +34,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 			f.Errorf("started at %s, want now", started.StartedAt)
 		}
 		f.awaitPort(name, "api", 8080)
-		f.exec(name, "api", "write", "/work/state", "kept")
+		f.exec(name, "api", "write", "/kept/state", "kept")
 		f.must(f.backend.StopService(f.ctx, name, "api"))
 		f.must(f.backend.StopService(f.ctx, name, "api"))
 		stopped, err := f.backend.Service(f.ctx, name, "api")
@@ -49,7 +49,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		equal(f, "ID", again.ID, started.ID)
 		equal(f, "address", again.IPAddress, started.IPAddress)
 		equal(f, "host port", again.Ports["http"].HostPort, started.Ports["http"].HostPort)
-		equal(f, "file", f.exec(name, "api", "cat", "/work/state"), "kept")
+		equal(f, "file", f.exec(name, "api", "cat", "/kept/state"), "kept")
 		_, err = f.backend.StartService(f.ctx, name, "api")
 		f.must(err)
 	}},
