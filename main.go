@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
@@ -22,17 +24,28 @@ const cookieKey, cookieValue = "TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0
 
 func main() {
 	debug := slices.Contains(os.Args[1:], "-debug")
-	var err error
 	if debug || os.Getenv(cookieKey) == cookieValue {
-		// The framework's own trace logs cost more than all else where values are large.
-		if _, set := os.LookupEnv("TF_LOG_SDK_FRAMEWORK"); !set {
-			_ = os.Setenv("TF_LOG_SDK_FRAMEWORK", "off")
-		}
-		err = providerserver.Serve(context.Background(), provider.New(version),
-			providerserver.ServeOpts{Address: "registry.terraform.io/sundog-dev/sundog", ProtocolVersion: 6, Debug: debug})
-	} else {
-		err = cli.New(version).Execute()
+		serve(debug)
+		return
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := cli.New(version).ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		if message := cli.Message(err); message != "" {
+			fmt.Fprintln(os.Stderr, "Error:", message)
+		}
+		os.Exit(cli.ExitCode(err))
+	}
+}
+
+func serve(debug bool) {
+	// The framework's own trace logs cost more than all else where values are large.
+	if _, set := os.LookupEnv("TF_LOG_SDK_FRAMEWORK"); !set {
+		_ = os.Setenv("TF_LOG_SDK_FRAMEWORK", "off")
+	}
+	err := providerserver.Serve(context.Background(), provider.New(version),
+		providerserver.ServeOpts{Address: "registry.terraform.io/sundog-dev/sundog", ProtocolVersion: 6, Debug: debug})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
