@@ -1,12 +1,8 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
-	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
-	"github.com/sundog-dev/terraform-provider-sundog/internal/locator"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/preview"
 )
 
@@ -40,7 +36,7 @@ func newPackagePlan() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			document, err := previewPackage(command.Context(), resolver, args[0], folder, request)
+			document, err := preview.Package(command.Context(), resolver, args[0], folder, request)
 			switch {
 			case asJSON:
 				if writeErr := document.WriteJSON(command.OutOrStdout()); writeErr != nil {
@@ -62,17 +58,3 @@ func newPackagePlan() *cobra.Command {
 	return command
 }
 
-// previewPackage gives the document even where it fails: it says why then.
-func previewPackage(ctx context.Context, resolver *locator.Resolver, where, baseDir string, request language.Request) (*preview.Document, error) {
-	opened, err := resolver.Open(ctx, where, baseDir)
-	if err != nil {
-		return preview.About(where, nil).Fail(err), err
-	}
-	made, err := language.Interpret(ctx, opened, request)
-	if err != nil {
-		// What the package takes is worth knowing where an argument is what is wrong; it may be unknown for the same reason.
-		parameters, _ := language.Parameters(ctx, opened, request.MainFile, request.MainFunction) //nolint:errcheck // the first error says why
-		return preview.About(opened.Name, parameters).Fail(err), err
-	}
-	return preview.Of(made), nil
-}

@@ -92,8 +92,7 @@ func (l *linter) file(file locator.File, isMain bool) error {
 	}
 	parsed, err := dialect().Parse(name, source, 0)
 	if err != nil {
-		var wrong syntax.Error
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[syntax.Error](err); ok {
 			l.found(wrong.Pos, "%s", wrong.Msg)
 			return nil
 		}
@@ -193,7 +192,7 @@ func (l *linter) called(call *syntax.CallExpr) *signature {
 			for _, b := range instructions {
 				names = append(names, b.name)
 			}
-			l.found(function.NamePos, "plan has no instruction %q%s", function.Name.Name, didYouMean(function.Name.Name, names))
+			l.found(function.Name.NamePos, "plan has no instruction %q%s", function.Name.Name, didYouMean(function.Name.Name, names))
 		}
 	}
 	return nil

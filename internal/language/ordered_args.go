@@ -86,8 +86,7 @@ func parseJSON(text string) (any, error) {
 
 // jsonPlace says in which line and column reading stopped.
 func jsonPlace(text string, offset int64, err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		offset = syntax.Offset
 	}
 	if errors.Is(err, io.EOF) {
@@ -188,7 +187,7 @@ func numberValue(text string) (any, error) {
 }
 
 // maxYAMLNodes bounds what YAML's aliases can make out of a small text.
-const maxYAMLNodes = 1_000_000
+const maxYAMLNodes = 200_000
 
 func parseYAML(text string) (any, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
