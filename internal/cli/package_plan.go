@@ -57,4 +57,3 @@ func newPackagePlan() *cobra.Command {
 	format.add(command)
 	return command
 }
-
