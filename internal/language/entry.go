@@ -28,7 +28,7 @@ const (
 
 // entry loads the main file and finds the entry function.
 func (in *interpreter) entry() (*entry, error) {
-	file, err := in.pkg.Main(in.request.MainFile)
+	file, err := in.mainFile()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (in *interpreter) entry() (*entry, error) {
 
 // run calls the entry function with the request's arguments.
 func (in *interpreter) run(entry *entry) (starlark.Value, error) {
-	converted, err := fromData(in.request.Args)
+	converted, err := fromData(in.entryArguments())
 	if err != nil {
 		return nil, entry.argumentsError("arguments of the package: %v", err)
 	}

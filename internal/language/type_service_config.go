@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ type serviceConfigBuiltin struct {
 	files                                                                 *param[map[string]plan.Mount]
 	entrypoint, cmd, devices, capabilities, aliases                       *param[[]string]
 	env, labels, nodeSelectors, moved, binds                              *param[map[string]string]
-	placeholder                                                           *param[string]
+	placeholder, workingDir                                               *param[string]
 	cpuAllocation, memoryAllocation, maxCPU, minCPU, maxMemory, minMemory *param[int64]
 	ready                                                                 *param[*plan.ReadyCondition]
 	user                                                                  *param[*plan.User]
@@ -72,11 +73,12 @@ func newServiceConfigType() *serviceConfigBuiltin {
 		hostProcesses:    optional("host_pid_namespace", boolean, false, "False", "Whether the container sees the host's processes: Docker only, and only where it was allowed."),
 		binds:            optional("bind_mounts", textDict, nil, "{}", "Paths in the container by path of the host. Only "+dockerSocket+", Docker only, and only where it was allowed."),
 		aliases:          optional("aliases", listOf(hostAlias), nil, "[]", "Further host names under which the other services of the enclave reach this one."),
+		workingDir:       unset("working_dir", text, "Directory that the process starts in; the image's when left out."),
 	}
 	t.typeBuiltin = newType("ServiceConfig", "Everything about a service but its name.",
 		t.image, t.ports, t.publicPorts, t.files, t.entrypoint, t.cmd, t.env, t.placeholder, t.cpuAllocation, t.memoryAllocation,
 		t.maxCPU, t.minCPU, t.maxMemory, t.minMemory, t.ready, t.labels, t.user, t.tolerations, t.nodeSelectors, t.moved,
-		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds, t.aliases)
+		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds, t.aliases, t.workingDir)
 	return t
 }
 
@@ -110,7 +112,7 @@ var serviceConfig = typedKind(serviceConfigType.typeBuiltin, func(a *arguments, 
 		NoInit: !t.init.of(a), TTY: t.tty.of(a), Devices: t.devices.of(a), PublishUDP: t.publishUDP.of(a),
 		Capabilities: t.capabilities.of(a), GPU: t.gpu.of(a),
 		Privileged: t.privileged.of(a), HostPIDNamespace: t.hostProcesses.of(a), BindMounts: t.binds.of(a),
-		Aliases: t.aliases.of(a),
+		Aliases: t.aliases.of(a), WorkingDir: t.workingDir.of(a),
 	}
 	for _, former := range []struct {
 		from, to *param[int64]
@@ -129,6 +131,10 @@ var serviceConfig = typedKind(serviceConfigType.typeBuiltin, func(a *arguments, 
 })
 
 func checkServiceConfig(a *arguments, spec *plan.ServiceSpec) {
+	if spec.WorkingDir != "" && !path.IsAbs(spec.WorkingDir) {
+		a.scope.problem(a.path("working_dir"), "%q must be an absolute path", shorten(spec.WorkingDir))
+	}
+	a.scope.refuseRuntime(a.path("working_dir"), spec.WorkingDir)
 	for _, mountPath := range slices.Sorted(maps.Keys(spec.Files)) {
 		a.scope.refuseRuntime(a.path("files"), mountPath)
 	}
