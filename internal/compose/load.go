@@ -234,8 +234,9 @@ func (s *stage) guard(o *loader.Options) {
 }
 
 var (
-	goType = regexp.MustCompile(`\b(?:map\[string\]interface ?\{\}|map\[string\]any)`)
-	goList = regexp.MustCompile(`\[\](?:interface ?\{\}|any)`)
+	goType     = regexp.MustCompile(`\b(?:map\[string\]interface ?\{\}|map\[string\]any)`)
+	validating = regexp.MustCompile(`^validating \S+: `)
+	goList     = regexp.MustCompile(`\[\](?:interface ?\{\}|any)`)
 )
 
 // clean takes out of a message what only the library's own language knows, and the stage's folder.
@@ -244,6 +245,8 @@ func clean(message string, staged *stage) string {
 	message = strings.ReplaceAll(message, staged.root, ".")
 	message = goType.ReplaceAllString(message, "mapping")
 	message = goList.ReplaceAllString(message, "list")
+	message = validating.ReplaceAllString(message, "")
+	message = strings.ReplaceAll(message, " false schema", " is no key of Compose")
 	message = strings.ReplaceAll(message, "\n", " ")
 	message = strings.TrimSuffix(message, ": invalid compose project")
 	return strings.TrimSpace(message)

@@ -16,9 +16,12 @@ const dockerSocket = "/var/run/docker.sock"
 // single is where files stand before they are moved to their exact places: mounting an artifact hides a whole folder.
 const single = "/.sundog/"
 
+// movedFile is a file of an artifact that stands at a place of its own.
+type movedFile struct{ artifact, base string }
+
 // mounts makes files and files_to_be_moved out of volumes, configs and secrets.
 func (c *converter) mounts(s *service) *Error {
-	mounted, moved := map[string]expression{}, map[string]string{}
+	mounted, moved := map[string]expression{}, map[string]movedFile{}
 	for i := range s.Volumes {
 		if err := c.volume(s, i, mounted, moved); err != nil {
 			return err
@@ -37,10 +40,16 @@ func (c *converter) mounts(s *service) *Error {
 		}
 	}
 	var moves dict
+	times := map[string]int{}
 	for _, target := range slices.Sorted(maps.Keys(moved)) {
-		source := moved[target]
-		moves = append(moves, entry{source, quoted(target)})
-		mounted[path.Dir(source)] = quoted(path.Base(path.Dir(source)))
+		file := moved[target]
+		folder := single + file.artifact
+		if times[folder]++; times[folder] > 1 {
+			// Every move needs a source of its own.
+			folder = single + strconv.Itoa(times[folder]) + "/" + file.artifact
+		}
+		mounted[folder] = quoted(file.artifact)
+		moves = append(moves, entry{folder + "/" + file.base, quoted(target)})
 	}
 	slices.SortFunc(moves, func(a, b entry) int { return strings.Compare(a.key, b.key) })
 	var files dict
@@ -57,7 +66,7 @@ func (c *converter) mounts(s *service) *Error {
 }
 
 // volume makes one mount.
-func (c *converter) volume(s *service, i int, mounted map[string]expression, moved map[string]string) *Error {
+func (c *converter) volume(s *service, i int, mounted map[string]expression, moved map[string]movedFile) *Error {
 	volume := s.Volumes[i]
 	at := s.at("volumes", strconv.Itoa(i))
 	switch volume.Type {
@@ -99,7 +108,7 @@ func (c *converter) volumeKey(s *service, at []string, volume types.ServiceVolum
 }
 
 // bind mounts a copy of a file or a folder of the package.
-func (c *converter) bind(s *service, at []string, volume types.ServiceVolumeConfig, mounted map[string]expression, moved map[string]string) *Error {
+func (c *converter) bind(s *service, at []string, volume types.ServiceVolumeConfig, mounted map[string]expression, moved map[string]movedFile) *Error {
 	staged := path.Clean(volume.Source)
 	if isSocket(volume) {
 		return nil // It goes through the gate for bind_mounts.
@@ -120,7 +129,7 @@ func (c *converter) bind(s *service, at []string, volume types.ServiceVolumeConf
 	case kind == Folder:
 		mounted[volume.Target] = quoted(c.upload(s, file))
 	case kind == File:
-		moved[volume.Target] = single + c.upload(s, file) + "/" + path.Base(file)
+		moved[volume.Target] = movedFile{c.upload(s, file), path.Base(file)}
 	default:
 		// Compose makes such a folder, for the service to write into.
 		mounted[volume.Target] = persistent(c.volumes.name("bind "+file, c.project.Name+"-"+file))
@@ -157,7 +166,7 @@ func (c *converter) artifact(s *service, thing, wanted string, made call) string
 }
 
 // fileObject puts a config or a secret at its place.
-func (c *converter) fileObject(s *service, section string, i int, reference types.FileReferenceConfig, definition types.FileObjectConfig, moved map[string]string) *Error {
+func (c *converter) fileObject(s *service, section string, i int, reference types.FileReferenceConfig, definition types.FileObjectConfig, moved map[string]movedFile) *Error {
 	at := s.at(section, strconv.Itoa(i))
 	target := reference.Target
 	folder := "/"
@@ -191,7 +200,7 @@ func (c *converter) fileObject(s *service, section string, i int, reference type
 		if statErr != nil || kind == Missing {
 			return c.fail(append(where, "file"), "there is no file %s in the package: add it, it may be kept out by .gitignore", c.locator(file))
 		}
-		moved[target] = single + c.upload(s, file) + "/" + path.Base(file)
+		moved[target] = movedFile{c.upload(s, file), path.Base(file)}
 		return nil
 	}
 	content := definition.Content
@@ -207,8 +216,7 @@ func (c *converter) fileObject(s *service, section string, i int, reference type
 	file.add("data", dict{{"content", quoted(content)}})
 	made := call{function: "plan.render_templates"}
 	made.add("config", dict{{"content", file}})
-	name := c.artifact(s, section+" "+reference.Source, strings.TrimSuffix(section, "s")+"-"+reference.Source, made)
-	moved[target] = single + name + "/content"
+	moved[target] = movedFile{c.artifact(s, section+" "+reference.Source, strings.TrimSuffix(section, "s")+"-"+reference.Source, made), "content"}
 	return nil
 }
 

@@ -349,7 +349,10 @@ func (c *converter) shown(staged string) string {
 	if c.project.stage.climbed(staged) {
 		return relative(c.project.stage.path(c.folder), staged)
 	}
-	return strings.TrimPrefix(staged, "/~")
+	if home, ok := strings.CutPrefix(staged, "/~"); ok {
+		return "~" + home
+	}
+	return staged
 }
 
 // locator is how a package's file names a place of its repository: relative to the Compose file.
