@@ -81,7 +81,7 @@ func healthTimes(check *types.HealthCheckConfig) (interval, patience time.Durati
 	if check.Retries != nil && *check.Retries > 0 {
 		retries = min(*check.Retries, 10_000)
 	}
-	patience = pick(check.StartPeriod, 0) + time.Duration(retries)*min(whole+pick(check.Timeout, healthTimeout), time.Hour) //nolint:gosec // it is at most 10,000
+	patience = pick(check.StartPeriod, 0) + time.Duration(retries)*min(whole+pick(check.Timeout, healthTimeout), time.Hour)
 	interval = min(whole, longestInterval)
 	if check.StartInterval != nil {
 		interval = min(pick(check.StartInterval, interval), longestInterval)

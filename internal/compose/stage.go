@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
@@ -181,45 +182,17 @@ func (s *stage) follow(ctx context.Context, file, folder string, environment typ
 func (s *stage) followIncludes(ctx context.Context, doc document, file, folder string, environment types.Mapping, depth int) error {
 	includes, _ := doc["include"].([]any)
 	for i, value := range includes {
-		fail := func(key string, err error) error {
-			where := s.places.of(file, "include", fmt.Sprint(i), key)
-			return &Error{Place: where, Message: fmt.Sprintf("include[%d]%s: %v", i, dotted(key), err)}
-		}
 		one, isMap := value.(map[string]any)
 		if !isMap {
 			one = map[string]any{"path": value}
 		}
-		var included []string
-		for _, named := range textsOf(one["path"]) {
-			found, err := resolve(folder, named)
-			if err != nil {
-				return fail("path", err)
-			}
-			s.named[named] = true
-			if _, err := s.copy(found); err != nil {
-				return fail("path", err)
-			}
-			included = append(included, found)
-		}
-		if len(included) == 0 {
-			continue
-		}
-		inner := path.Dir(included[0])
-		if named, ok := one["project_directory"].(string); ok && named != "" {
-			var err error
-			if inner, err = resolve(folder, named); err != nil {
-				return fail("project_directory", err)
-			}
-			if err := s.note(named, inner); err != nil {
-				return fail("project_directory", err)
-			}
-		}
-		variables, err := s.includedVariables(one, folder, inner, environment)
+		found, key, err := s.include(one, folder, environment)
 		if err != nil {
-			return fail("env_file", err)
+			number := strconv.Itoa(i)
+			return &Error{Place: s.places.of(file, "include", number, key), Message: "include[" + number + "]." + key + ": " + err.Error()}
 		}
-		for _, found := range included {
-			if err := s.follow(ctx, found, inner, variables, false, depth+1); err != nil {
+		for _, further := range found.files {
+			if err := s.follow(ctx, further, found.folder, found.environment, false, depth+1); err != nil {
 				return err
 			}
 		}
@@ -227,39 +200,69 @@ func (s *stage) followIncludes(ctx context.Context, doc document, file, folder s
 	return nil
 }
 
+// inclusion is what one element of include brings in.
+type inclusion struct {
+	files       []string
+	folder      string
+	environment types.Mapping
+}
+
+// include copies what one element of include names. An error comes with the key that it is about.
+func (s *stage) include(one map[string]any, folder string, environment types.Mapping) (found inclusion, key string, err error) {
+	for _, named := range textsOf(one["path"]) {
+		file, err := resolve(folder, named)
+		if err != nil {
+			return found, "path", err
+		}
+		s.named[named] = true
+		if _, err := s.copy(file); err != nil {
+			return found, "path", err
+		}
+		found.files = append(found.files, file)
+	}
+	if len(found.files) == 0 {
+		return found, "", nil
+	}
+	found.folder = path.Dir(found.files[0])
+	if named, ok := one["project_directory"].(string); ok && named != "" {
+		if found.folder, err = s.place(folder, named); err != nil {
+			return found, "project_directory", err
+		}
+	}
+	found.environment, err = s.includedVariables(textsOf(one["env_file"]), folder, found.folder, environment)
+	return found, "env_file", err
+}
+
 // includedVariables gives the variables that an included file sees: those of the file that includes it, and those of its
 // env_file, or of the .env in its folder.
-func (s *stage) includedVariables(include map[string]any, folder, inner string, environment types.Mapping) (types.Mapping, error) {
-	var staged []string
-	if named := textsOf(include["env_file"]); len(named) > 0 {
-		for _, name := range named {
-			if name == os.DevNull {
-				continue
-			}
-			found, err := resolve(folder, name)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.note(name, found); err != nil {
-				return nil, err
-			}
-			if _, err := s.copy(found); err != nil {
-				return nil, err
-			}
-			staged = append(staged, s.path(found))
+func (s *stage) includedVariables(named []string, folder, inner string, environment types.Mapping) (types.Mapping, error) {
+	var files []string
+	for _, name := range named {
+		if name == os.DevNull {
+			continue
 		}
-	} else {
-		file := path.Join(inner, ".env")
+		file, err := s.place(folder, name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	if len(named) == 0 {
+		file := path.Join(inner, dotenv.DotEnv)
 		there, err := s.exists(file)
 		if err != nil {
 			return nil, err
 		}
 		if there {
-			if _, err := s.copy(file); err != nil {
-				return nil, err
-			}
-			staged = append(staged, s.path(file))
+			files = []string{file}
 		}
+	}
+	staged := make([]string, len(files))
+	for i, file := range files {
+		if _, err := s.copy(file); err != nil {
+			return nil, err
+		}
+		staged[i] = s.path(file)
 	}
 	more, err := dotenv.GetEnvFromFile(environment, staged)
 	if err != nil {
@@ -293,14 +296,18 @@ func (s *stage) followExtends(ctx context.Context, doc document, file, folder st
 	return nil
 }
 
-// note remembers what a name that the library resolves against the process's folder stands for.
-func (s *stage) note(named, file string) error {
+// place finds what a name that the library resolves against the process's folder stands for, and remembers it.
+func (s *stage) place(folder, named string) (string, error) {
+	file, err := resolve(folder, named)
+	if err != nil {
+		return "", err
+	}
 	target := s.path(file)
 	if earlier, known := s.resolved[named]; known && earlier != target {
-		return fmt.Errorf("%q means different files in different folders: give one of them another name", named)
+		return "", fmt.Errorf("%q means different files in different folders: give one of them another name", named)
 	}
 	s.resolved[named] = target
-	return nil
+	return file, nil
 }
 
 // textsOf gives the elements of what is a text or a list of texts.
@@ -318,11 +325,4 @@ func textsOf(value any) []string {
 		return found
 	}
 	return nil
-}
-
-func dotted(key string) string {
-	if key == "" {
-		return ""
-	}
-	return "." + key
 }

@@ -58,12 +58,12 @@ func TestEndOfAProcessThatFails(t *testing.T) {
 		mentions []string
 	}{
 		"another code": {
-			memory.Outcome{Exited: true, Code: 3}, time.Hour,
-			[]string{`service "migrate" exited with code 3`, "| no such table"},
+			outcome: memory.Outcome{Exited: true, Code: 3}, timeout: time.Hour,
+			mentions: []string{`service "migrate" exited with code 3`, "| no such table"},
 		},
 		"never": {
-			memory.Outcome{}, 50 * time.Millisecond,
-			[]string{`the process of service "migrate" did not come to its end within 50ms`, "| no such table"},
+			timeout:  50 * time.Millisecond,
+			mentions: []string{`the process of service "migrate" did not come to its end within 50ms`, "| no such table"},
 		},
 	}
 	for name, c := range cases {

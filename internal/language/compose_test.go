@@ -29,16 +29,16 @@ func composePackage(t testing.TB, files map[string]string) *locator.Package {
 func instructionNames(made *plan.Plan) string {
 	var names []string
 	for _, instruction := range made.Instructions {
-		name := instruction.Name
+		words := []string{instruction.Name}
 		switch operation := instruction.Operation.(type) {
 		case *plan.AddServices:
 			for i := range operation.Services {
-				name += " " + operation.Services[i].Name
+				words = append(words, operation.Services[i].Name)
 			}
 		case *plan.Wait:
-			name += " " + operation.Service
+			words = append(words, operation.Service)
 		}
-		names = append(names, name)
+		names = append(names, strings.Join(words, " "))
 	}
 	return strings.Join(names, ", ")
 }
@@ -60,6 +60,7 @@ func TestComposePackages(t *testing.T) {
 			},
 			want: "add_services db redis, add_service web",
 			look: func(t *testing.T, made *plan.Plan) {
+				t.Helper()
 				web := made.Services()["web"]
 				if web.Image.Name != "web-image" || web.Image.Build == nil || web.PublicPorts["port0"].Number != 8000 || web.Ports["port0"].Number != 5000 {
 					t.Errorf("web is %+v", web)
@@ -78,6 +79,7 @@ func TestComposePackages(t *testing.T) {
 			},
 			want: "add_service db, upload_files, add_service wordpress",
 			look: func(t *testing.T, made *plan.Plan) {
+				t.Helper()
 				db := made.Services()["db"]
 				recipe, _ := db.Ready.Recipe.(*plan.ExecRecipe)
 				if recipe == nil || strings.Join(recipe.Command, " ") != "mysqladmin ping" || db.Ready.Condition.Field != "code" || db.Ready.Condition.Target != int64(0) {
@@ -98,6 +100,7 @@ func TestComposePackages(t *testing.T) {
 			},
 			want: "add_service db, add_service migrate, wait migrate, add_service api",
 			look: func(t *testing.T, made *plan.Plan) {
+				t.Helper()
 				wait, _ := made.Instructions[2].Operation.(*plan.Wait)
 				if _, exits := wait.Recipe.(*plan.ExitRecipe); !exits || wait.Condition.Target != int64(0) {
 					t.Errorf("waits for %+v", wait)
@@ -121,6 +124,7 @@ func TestComposePackages(t *testing.T) {
 			args:  map[string]any{"variables": map[string]any{"TAG": "3"}},
 			want:  "add_service web",
 			look: func(t *testing.T, made *plan.Plan) {
+				t.Helper()
 				if image := made.Services()["web"].Image.Name; image != "x:3" {
 					t.Errorf("image %s", image)
 				}
