@@ -75,6 +75,8 @@ func resolveRecipe(recipe plan.Recipe, values plan.Values) (plan.Recipe, error) 
 		}
 		resolved.Headers, err = resolveMap(recipe.Headers, values)
 		return &resolved, err
+	case *plan.ExitRecipe:
+		return recipe, nil
 	default:
 		return nil, errors.New("a recipe is missing")
 	}

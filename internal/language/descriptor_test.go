@@ -30,7 +30,7 @@ func TestDescriptors(t *testing.T) {
 			}
 		}
 	}
-	if counts[kindInstruction] != 20 || counts[kindType] != 15 || counts[kindFunction] != 3 {
+	if counts[kindInstruction] != 20 || counts[kindType] != 16 || counts[kindFunction] != 3 {
 		t.Errorf("counts %v", counts)
 	}
 }
@@ -47,10 +47,11 @@ func TestPositionalOrder(t *testing.T) {
 		"run_sh":           "name run! image files store env_vars wait acceptable_codes skip_code_check node_selectors tolerations privileged host_pid_namespace bind_mounts",
 		"run_python":       "name run! args packages image files store wait acceptable_codes skip_code_check node_selectors tolerations env_vars",
 		"get_cluster_type": "", "import_module": "module_file!", "read_file": "src!",
-		"ServiceConfig": "image! ports public_ports files entrypoint cmd env_vars private_ip_address_placeholder cpu_allocation memory_allocation max_cpu min_cpu max_memory min_memory ready_conditions labels user tolerations node_selectors files_to_be_moved tini_enabled tty_enabled devices publish_udp capabilities gpu privileged host_pid_namespace bind_mounts",
+		"ServiceConfig": "image! ports public_ports files entrypoint cmd env_vars private_ip_address_placeholder cpu_allocation memory_allocation max_cpu min_cpu max_memory min_memory ready_conditions labels user tolerations node_selectors files_to_be_moved tini_enabled tty_enabled devices publish_udp capabilities gpu privileged host_pid_namespace bind_mounts aliases working_dir",
+		"ExitRecipe":    "",
 		"PortSpec":      "number transport_protocol application_protocol wait url", "ReadyCondition": "recipe! field! assertion! target_value! interval timeout",
 		"ExecRecipe": "command! extract", "GetHttpRequestRecipe": "port_id! endpoint! extract headers", "PostHttpRequestRecipe": "port_id! endpoint! body content_type extract headers",
-		"ImageSpec": "image! registry username password", "ImageBuildSpec": "image_name! build_context_dir! build_file target_stage build_args", "NixBuildSpec": "flake_location_dir! build_context_dir! image_name! flake_output",
+		"ImageSpec": "image! registry username password", "ImageBuildSpec": "image_name! build_context_dir! build_file target_stage build_args keep_context", "NixBuildSpec": "flake_location_dir! build_context_dir! image_name! flake_output",
 		"Directory": "artifact_names persistent_key size", "StoreSpec": "src! name", "User": "uid! gid", "Toleration": "key operator value effect toleration_seconds",
 		"GpuConfig": "count device_ids shm_size ulimits driver", "Service": "name! hostname! ip_address! ports!",
 	}

@@ -77,8 +77,10 @@ func (r *Resolver) Open(ctx context.Context, locator, baseDir string) (*Package,
 			return r.openFolder(directory)
 		case err == nil && filepath.Base(directory) == manifestName:
 			return r.openFolder(filepath.Dir(directory))
+		case err == nil && IsComposeFile(directory):
+			return r.openComposeFile(directory)
 		case err == nil:
-			return nil, fmt.Errorf("%w: %s is a file: a package is a folder that holds a %s", ErrNotFound, directory, manifestName)
+			return nil, fmt.Errorf("%w: %s is a file: a package is a folder that holds a %s or a Compose file", ErrNotFound, directory, manifestName)
 		case !looksAbsolute(locator):
 			return nil, fmt.Errorf("%w: no folder %s: give an existing folder, or github.com/owner/repository", ErrNotFound, directory)
 		}
@@ -98,7 +100,10 @@ func (r *Resolver) openFolder(directory string) (*Package, error) {
 	file := filepath.Join(directory, manifestName)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s holds no %s, so it is no package: write one with \"name: github.com/owner/repository\"", ErrNotFound, directory, manifestName)
+		if root := (&tree{directory: directory, local: true}); root.composeFile("") != "" {
+			return r.openCompose(directory, "")
+		}
+		return nil, fmt.Errorf("%w: %s holds no %s and no Compose file, so it is no package: write one with \"name: github.com/owner/repository\"", ErrNotFound, directory, manifestName)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open package: %w", err)
@@ -149,8 +154,13 @@ func (r *Resolver) openRemote(ctx context.Context, address address) (*Package, e
 	file := joinPath(address.path, manifestName)
 	text, err := root.read(file)
 	if err != nil {
+		if file := root.composeFile(address.path); errors.Is(err, ErrNotFound) && file != "" {
+			opened := newPackage(r, &manifest{Name: address.full()}, address, root, address.path, "")
+			opened.ComposeFile = file
+			return opened, nil
+		}
 		if errors.Is(err, ErrNotFound) {
-			return nil, fmt.Errorf("%w: %s holds no %s, so it is no package", ErrNotFound, address, manifestName)
+			return nil, fmt.Errorf("%w: %s holds no %s and no Compose file, so it is no package", ErrNotFound, address, manifestName)
 		}
 		return nil, err
 	}

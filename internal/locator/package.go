@@ -16,12 +16,14 @@ import (
 
 // Package is an opened root package. It is safe for concurrent use.
 type Package struct {
-	// Name as kurtosis.yml declares it.
+	// Name as kurtosis.yml declares it; of a Compose file the name of its folder, or its locator.
 	Name string
 	// Description as kurtosis.yml gives it.
 	Description string
 	// Directory is the package's folder on this machine; empty for a remote package.
 	Directory string
+	// ComposeFile is the name of the Compose file that the package consists of; empty for a package with a kurtosis.yml.
+	ComposeFile string
 
 	resolver *Resolver
 	address  address
@@ -314,8 +316,8 @@ func (p *Package) localReplace(key, value string) (*tree, error) {
 	if !filepath.IsAbs(directory) {
 		directory = filepath.Join(p.Directory, filepath.FromSlash(value))
 	}
-	if _, err := os.Stat(filepath.Join(directory, manifestName)); err != nil {
-		return nil, fmt.Errorf("%w: replace of %q: the folder %s holds no %s", ErrNotFound, key, directory, manifestName)
+	if _, err := os.Stat(filepath.Join(directory, manifestName)); err != nil && (&tree{directory: directory, local: true}).composeFile("") == "" {
+		return nil, fmt.Errorf("%w: replace of %q: the folder %s holds no %s and no Compose file", ErrNotFound, key, directory, manifestName)
 	}
 	name, err := parseAddress(key)
 	if err != nil {
@@ -330,7 +332,7 @@ func (p *Package) localReplace(key, value string) (*tree, error) {
 }
 
 // checkPackage tells whether a file lies in a package: some folder between it and the tree's root holds a kurtosis.yml,
-// whose name is the place where it lies.
+// whose name is the place where it lies, or a Compose file.
 func (t *tree) checkPackage(file string) error {
 	if t.local {
 		return nil
@@ -350,7 +352,7 @@ func (t *tree) checkPackage(file string) error {
 			return err
 		}
 		if folder == "" {
-			return fmt.Errorf("%w: %q of %s lies in no package: no folder above it holds a %s, and only files of packages can be imported or read",
+			return fmt.Errorf("%w: %q of %s lies in no package: no folder above it holds a %s or a Compose file, and only files of packages can be imported or read",
 				ErrNotFound, "/"+file, t, manifestName)
 		}
 	}
@@ -359,6 +361,9 @@ func (t *tree) checkPackage(file string) error {
 func (t *tree) checkManifest(folder string) error {
 	place := path.Join(t.repository, t.prefix, folder)
 	text, err := t.read(joinPath(folder, manifestName))
+	if errors.Is(err, ErrNotFound) && t.composeFile(folder) != "" {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
