@@ -23,8 +23,20 @@ type Options struct {
 	VendorDir string
 	// Offline uses what the cache has and fetches nothing.
 	Offline bool
-	Logger  *slog.Logger
+	// LockFile pins what locators mean, in place of the sundog.lock that lies in a local package's folder, or in the
+	// caller's folder for a remote package.
+	LockFile string
+	// Locked makes it an error to use what no lock file knows.
+	Locked bool
+	// Refresh leaves lock files alone and looks every version up again, for the command that writes them.
+	Refresh bool
+	// MaxDownload bounds what a URL may give, in bytes; 0 means DefaultMaxDownload.
+	MaxDownload int64
+	Logger      *slog.Logger
 }
+
+// DefaultMaxDownload bounds what a URL may give.
+const DefaultMaxDownload = 2 << 30
 
 // Resolver opens packages. It is safe for concurrent use; a version that it resolved to a commit stays at that commit for
 // as long as the resolver lives.
@@ -32,21 +44,25 @@ type Resolver struct {
 	options Options
 	logger  *slog.Logger
 
-	mutex sync.Mutex
-	trees map[string]*treeCell
+	mutex     sync.Mutex
+	trees     map[string]*treeCell
+	downloads map[string]*downloadCell
+	listed    func() (*vendorList, error) // of the vendor folder, read once
 }
 
 // New makes a resolver. Nothing is read or written before a package is opened.
 func New(options Options) *Resolver {
-	resolver := &Resolver{options: options, logger: options.Logger, trees: map[string]*treeCell{}}
+	resolver := &Resolver{options: options, logger: options.Logger, trees: map[string]*treeCell{}, downloads: map[string]*downloadCell{}}
 	if resolver.logger == nil {
 		resolver.logger = slog.New(slog.DiscardHandler)
 	}
+	resolver.listed = sync.OnceValues(func() (*vendorList, error) { return readVendorList(options.VendorDir) })
 	return resolver
 }
 
 // Open opens a root package: a folder (relative ones against baseDir), the path of a kurtosis.yml, host/owner/name with
-// path and version, or a Git URL (https://, ssh://, git@host:path) of that form.
+// path and version, or a Git URL (https://, ssh://, git@host:path) of that form. baseDir is also where the sundog.lock of
+// a remote package is looked for.
 func (r *Resolver) Open(ctx context.Context, locator, baseDir string) (*Package, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -61,10 +77,10 @@ func (r *Resolver) Open(ctx context.Context, locator, baseDir string) (*Package,
 		if err != nil {
 			return nil, err
 		}
-		return r.openRemote(ctx, address)
+		return r.openRemote(ctx, address, baseDir)
 	}
 	if strings.Contains(locator, "://") {
-		return nil, fmt.Errorf("%w %q: a URL of a package starts with https:// or ssh://", ErrSyntax, locator)
+		return nil, fmt.Errorf("%w %q: a URL of a package starts with https:// or ssh://", ErrSyntax, redact(locator))
 	}
 	directory := locator
 	if !filepath.IsAbs(directory) {
@@ -87,7 +103,7 @@ func (r *Resolver) Open(ctx context.Context, locator, baseDir string) (*Package,
 	if err != nil {
 		return nil, err
 	}
-	return r.openRemote(ctx, address)
+	return r.openRemote(ctx, address, baseDir)
 }
 
 func (r *Resolver) openFolder(directory string) (*Package, error) {
@@ -119,7 +135,11 @@ func (r *Resolver) openFolder(directory string) (*Package, error) {
 	} else if text, err := root.read(ignoreName); err == nil {
 		root.ignore = parseIgnore(string(text))
 	}
-	return newPackage(r, parsed, name, root, within, directory), nil
+	locks, err := r.localLocks(root, within)
+	if err != nil {
+		return nil, err
+	}
+	return newPackage(r, parsed, name, root, within, directory, locks), nil
 }
 
 // workingTree finds the Git checkout in which a package lies at the path that its name tells; empty when it does not.
@@ -138,8 +158,16 @@ func workingTree(directory, inside string) string {
 	return outer
 }
 
-func (r *Resolver) openRemote(ctx context.Context, address address) (*Package, error) {
-	root, err := r.tree(ctx, address)
+func (r *Resolver) openRemote(ctx context.Context, address address, baseDir string) (*Package, error) {
+	locks, err := r.remoteLocks(baseDir)
+	if err != nil {
+		return nil, err
+	}
+	pinned, warning, err := locks.repository(address)
+	if err != nil {
+		return nil, err
+	}
+	root, err := r.tree(ctx, address, pinned)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +189,14 @@ func (r *Resolver) openRemote(ctx context.Context, address address) (*Package, e
 	if err := checkName(parsed, address.full()); err != nil {
 		return nil, err
 	}
-	return newPackage(r, parsed, address, root, address.path, ""), nil
+	if !r.options.Refresh {
+		if err := locks.addOwn(root, address.path, joinPath(address.String(), LockName)); err != nil {
+			return nil, err
+		}
+	}
+	opened := newPackage(r, parsed, address, root, address.path, "", locks)
+	opened.warn(warning)
+	return opened, nil
 }
 
 // checkName tells whether a package that came from a repository is named after the place where it was found.
@@ -171,7 +206,8 @@ func checkName(parsed *manifest, place string) error {
 		return err
 	}
 	if name.full() != place {
-		return fmt.Errorf("%w: %s/%s: name is %q but the file lies at %q: both must be the same", ErrManifest, place, manifestName, parsed.Name, place)
+		return fmt.Errorf("%w: %s/%s: name is %q but the file lies at %q, and both must be the same: correct the name, or use %q where the repository was renamed or copied",
+			ErrManifest, place, manifestName, parsed.Name, place, parsed.Name)
 	}
 	return nil
 }
