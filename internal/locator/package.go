@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -34,6 +35,7 @@ type Package struct {
 	mutex    sync.Mutex
 	used     map[string]*tree     // by locator
 	files    map[string]*download // what URLs gave
+	modules  map[File]bool        // what was imported or read
 	local    map[string]*tree     // targets of local replaces, by key
 	warnings []string
 }
@@ -43,7 +45,7 @@ func newPackage(resolver *Resolver, parsed *manifest, name address, root *tree, 
 	opened := &Package{
 		Name: parsed.Name, Description: parsed.Description, Directory: directory,
 		resolver: resolver, address: name, root: root, folder: folder,
-		replace: parsed.Replace, locks: locks, used: map[string]*tree{}, files: map[string]*download{}, local: map[string]*tree{},
+		replace: parsed.Replace, locks: locks, used: map[string]*tree{}, files: map[string]*download{}, modules: map[File]bool{}, local: map[string]*tree{},
 	}
 	opened.use(root)
 	return opened
@@ -147,6 +149,44 @@ func (p *Package) Files(ctx context.Context) (map[string]string, error) {
 	return files, nil
 }
 
+// Sources lists the Starlark files that constant locators can be looked for in: all of the root package, and of other
+// packages those that were imported so far; sorted by name.
+func (p *Package) Sources(ctx context.Context) ([]File, error) {
+	files, err := p.root.rawFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := map[File]bool{}
+	for _, file := range files {
+		if !isSource(file.path) || file.mode == modeLink || !within(file.path, p.folder) || p.root.ignore.covers(file.path, false) || p.foreign(file.path) {
+			continue
+		}
+		found[p.file(p.root, file.path)] = true
+	}
+	p.mutex.Lock()
+	for file := range p.modules {
+		if isSource(file.path) {
+			found[file] = true
+		}
+	}
+	p.mutex.Unlock()
+	return slices.SortedFunc(maps.Keys(found), func(a, b File) int { return strings.Compare(a.display, b.display) }), nil
+}
+
+func isSource(name string) bool { return path.Ext(name) == ".star" }
+
+// foreign tells whether a file in the root package's folder belongs to another package, or to a vendor folder.
+func (p *Package) foreign(name string) bool {
+	for folder := joinPath(path.Dir(name)); folder != p.folder && folder != ""; folder = joinPath(path.Dir(folder)) {
+		for _, mark := range []string{manifestName, VendorListName} {
+			if info, err := p.root.statAny(joinPath(folder, mark)); err == nil && info.Mode().IsRegular() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Used lists the fetched repositories that locators led to so far, sorted by locator.
 func (p *Package) Used() []plan.PackageReference {
 	p.mutex.Lock()
@@ -212,6 +252,9 @@ func (p *Package) Resolve(ctx context.Context, from File, locator string, target
 		if err := file.tree.checkPackage(file.path); err != nil {
 			return File{}, err
 		}
+		p.mutex.Lock()
+		p.modules[file] = true
+		p.mutex.Unlock()
 	}
 	return file, nil
 }

@@ -102,6 +102,11 @@ func looksAbsolute(text string) bool {
 	return ok && hostPattern.MatchString(host) && strings.Contains(strings.Trim(rest, "/"), "/")
 }
 
+// CanBeRemote tells whether a text can be the locator of something in another repository; if not, it is a path.
+func CanBeRemote(text string) bool {
+	return isGitHub(text) || strings.Contains(text, "://") || scpPattern.MatchString(text) || looksAbsolute(text)
+}
+
 // isGitHub tells whether a locator names GitHub, which needs no further evidence to be absolute.
 func isGitHub(text string) bool {
 	const prefix = "github.com/"
