@@ -82,28 +82,41 @@ func (r *Resolver) Open(ctx context.Context, locator, baseDir string) (*Package,
 	if strings.Contains(locator, "://") {
 		return nil, fmt.Errorf("%w %q: a URL of a package starts with https:// or ssh://", ErrSyntax, redact(locator))
 	}
-	directory := locator
-	if !filepath.IsAbs(directory) {
-		directory = filepath.Join(baseDir, directory)
+	directory, err := Folder(locator, baseDir)
+	if err != nil {
+		return nil, err
 	}
-	if !isGitHub(locator) || filepath.IsAbs(locator) {
-		info, err := os.Stat(directory)
-		switch {
-		case err == nil && info.IsDir():
-			return r.openFolder(directory)
-		case err == nil && filepath.Base(directory) == manifestName:
-			return r.openFolder(filepath.Dir(directory))
-		case err == nil:
-			return nil, fmt.Errorf("%w: %s is a file: a package is a folder that holds a %s", ErrNotFound, directory, manifestName)
-		case !looksAbsolute(locator):
-			return nil, fmt.Errorf("%w: no folder %s: give an existing folder, or github.com/owner/repository", ErrNotFound, directory)
-		}
+	if directory != "" {
+		return r.openFolder(directory)
 	}
 	address, err := parseAddress(locator)
 	if err != nil {
 		return nil, err
 	}
 	return r.openRemote(ctx, address, baseDir)
+}
+
+// Folder gives the folder that a root package's locator names; empty when it names a repository elsewhere.
+func Folder(locator, baseDir string) (string, error) {
+	if strings.Contains(locator, "://") || scpPattern.MatchString(locator) || isGitHub(locator) {
+		return "", nil
+	}
+	directory := locator
+	if !filepath.IsAbs(directory) {
+		directory = filepath.Join(baseDir, directory)
+	}
+	info, err := os.Stat(directory)
+	switch {
+	case err == nil && info.IsDir():
+		return directory, nil
+	case err == nil && filepath.Base(directory) == manifestName:
+		return filepath.Dir(directory), nil
+	case err == nil:
+		return "", fmt.Errorf("%w: %s is a file: a package is a folder that holds a %s", ErrNotFound, directory, manifestName)
+	case !looksAbsolute(locator):
+		return "", fmt.Errorf("%w: no folder %s: give an existing folder, or github.com/owner/repository", ErrNotFound, directory)
+	}
+	return "", nil
 }
 
 func (r *Resolver) openFolder(directory string) (*Package, error) {
