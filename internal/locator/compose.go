@@ -53,7 +53,11 @@ func (r *Resolver) openCompose(directory, file string) (*Package, error) {
 	if file == "" {
 		file = root.composeFile(name.path)
 	}
-	opened := newPackage(r, &manifest{Name: filepath.Base(directory)}, name, root, name.path, directory)
+	locks, err := r.localLocks(root, name.path)
+	if err != nil {
+		return nil, err
+	}
+	opened := newPackage(r, &manifest{Name: filepath.Base(directory)}, name, root, name.path, directory, locks)
 	opened.ComposeFile = file
 	return opened, nil
 }

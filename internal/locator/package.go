@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -31,24 +32,45 @@ type Package struct {
 	folder   string // of the package, inside root
 	replace  map[string]string
 
-	mutex sync.Mutex
-	used  map[string]plan.PackageReference
-	local map[string]*tree // targets of local replaces, by key
+	locks *lockSet
+
+	mutex    sync.Mutex
+	used     map[string]*tree     // by locator
+	files    map[string]*download // what URLs gave
+	modules  map[File]bool        // what was imported or read
+	local    map[string]*tree     // targets of local replaces, by key
+	warnings []string
 }
 
-func newPackage(resolver *Resolver, parsed *manifest, name address, root *tree, folder, directory string) *Package {
+func newPackage(resolver *Resolver, parsed *manifest, name address, root *tree, folder, directory string, locks *lockSet) *Package {
 	name.version = root.version
 	opened := &Package{
 		Name: parsed.Name, Description: parsed.Description, Directory: directory,
 		resolver: resolver, address: name, root: root, folder: folder,
-		replace: parsed.Replace, used: map[string]plan.PackageReference{}, local: map[string]*tree{},
+		replace: parsed.Replace, locks: locks, used: map[string]*tree{}, files: map[string]*download{}, modules: map[File]bool{}, local: map[string]*tree{},
 	}
 	opened.use(root)
 	return opened
 }
 
+// Warnings are what the package's author or user should know about the files that were used so far, each once.
+func (p *Package) Warnings() []string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return slices.Clone(p.warnings)
+}
+
+func (p *Package) warn(message string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if message != "" && !slices.Contains(p.warnings, message) {
+		p.warnings = append(p.warnings, message)
+	}
+}
+
 // File is a file or folder of some repository. Two files are the same place exactly if they are equal.
 type File struct {
+	pkg     *Package
 	tree    *tree
 	path    string // inside the tree
 	display string
@@ -60,6 +82,9 @@ func (f File) String() string { return f.display }
 // Read gives the content of a file of at most 64 MiB.
 func (f File) Read() ([]byte, error) {
 	content, err := f.tree.read(f.path)
+	if err == nil {
+		err = refusePointer(f.path, content)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.display, err)
 	}
@@ -68,9 +93,12 @@ func (f File) Read() ([]byte, error) {
 
 // Tree gives a file (under its base name) or the contents of a folder.
 func (f File) Tree(ctx context.Context) (*plan.FileTree, error) {
-	tree, err := f.tree.fileTree(ctx, f.path)
+	tree, warnings, err := f.tree.fileTree(ctx, f.path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.display, err)
+	}
+	for _, warning := range warnings {
+		f.pkg.warn(warning)
 	}
 	return tree, nil
 }
@@ -101,14 +129,15 @@ func (p *Package) Main(name string) (File, error) {
 }
 
 // Files maps every file of a local root package to its SHA-256 (lower-case hexadecimal), Git's folder and what the
-// package's ignore file lists left out; nil for a remote package.
+// package's ignore file lists left out; nil for a remote package. The lock file is among them, vendored repositories are
+// not.
 func (p *Package) Files(ctx context.Context) (map[string]string, error) {
 	if !p.root.local {
 		return nil, nil
 	}
-	tree, err := p.file(p.root, p.folder).Tree(ctx)
+	tree, err := p.root.packageFiles(ctx, p.folder)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("files of package %s: %w", p.Name, err)
 	}
 	files := make(map[string]string, len(tree.Files))
 	for _, file := range tree.Files {
@@ -122,13 +151,51 @@ func (p *Package) Files(ctx context.Context) (map[string]string, error) {
 	return files, nil
 }
 
+// Sources lists the Starlark files that constant locators can be looked for in: all of the root package, and of other
+// packages those that were imported so far; sorted by name.
+func (p *Package) Sources(ctx context.Context) ([]File, error) {
+	files, err := p.root.rawFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := map[File]bool{}
+	for _, file := range files {
+		if !isSource(file.path) || file.mode == modeLink || !within(file.path, p.folder) || p.root.ignore.covers(file.path, false) || p.foreign(file.path) {
+			continue
+		}
+		found[p.file(p.root, file.path)] = true
+	}
+	p.mutex.Lock()
+	for file := range p.modules {
+		if isSource(file.path) {
+			found[file] = true
+		}
+	}
+	p.mutex.Unlock()
+	return slices.SortedFunc(maps.Keys(found), func(a, b File) int { return strings.Compare(a.display, b.display) }), nil
+}
+
+func isSource(name string) bool { return path.Ext(name) == ".star" }
+
+// foreign tells whether a file in the root package's folder belongs to another package, or to a vendor folder.
+func (p *Package) foreign(name string) bool {
+	for folder := joinPath(path.Dir(name)); folder != p.folder && folder != ""; folder = joinPath(path.Dir(folder)) {
+		for _, mark := range []string{manifestName, VendorListName} {
+			if info, err := p.root.statAny(joinPath(folder, mark)); err == nil && info.Mode().IsRegular() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Used lists the fetched repositories that locators led to so far, sorted by locator.
 func (p *Package) Used() []plan.PackageReference {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	references := make([]plan.PackageReference, 0, len(p.used))
-	for _, reference := range p.used {
-		references = append(references, reference)
+	for locator, used := range p.used {
+		references = append(references, plan.PackageReference{Locator: locator, Commit: used.commit})
 	}
 	slices.SortFunc(references, func(a, b plan.PackageReference) int { return strings.Compare(a.Locator, b.Locator) })
 	return references
@@ -140,14 +207,14 @@ func (p *Package) use(t *tree) {
 	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.used[t.String()] = plan.PackageReference{Locator: t.String(), Commit: t.commit}
+	p.used[t.String()] = t
 }
 
 func (p *Package) file(t *tree, relative string) File {
-	file := File{tree: t, path: relative}
+	file := File{pkg: p, tree: t, path: relative}
 	switch {
 	case t == p.root && within(relative, p.folder):
-		file.display = strings.TrimPrefix(strings.TrimPrefix(relative, p.folder), "/")
+		file.display = below(relative, p.folder)
 		if looksAbsolute(file.display) {
 			// A folder of the package that is called like a host must not be taken for that host's files.
 			file.display = "./" + file.display
@@ -187,6 +254,9 @@ func (p *Package) Resolve(ctx context.Context, from File, locator string, target
 		if err := file.tree.checkPackage(file.path); err != nil {
 			return File{}, err
 		}
+		p.mutex.Lock()
+		p.modules[file] = true
+		p.mutex.Unlock()
 	}
 	return file, nil
 }
@@ -212,7 +282,7 @@ func (p *Package) resolve(ctx context.Context, from File, locator string) (File,
 	}
 	inside = path.Clean("/" + inside + "/" + text)[1:]
 	if within(inside, from.tree.prefix) {
-		return p.file(from.tree, strings.TrimPrefix(strings.TrimPrefix(inside, from.tree.prefix), "/")), nil
+		return p.file(from.tree, below(inside, from.tree.prefix)), nil
 	}
 	// The rest of the repository is not at hand: the tree is a folder that stands for a part of it.
 	full := address{repository: from.tree.repository, path: inside}
@@ -226,7 +296,7 @@ func (p *Package) resolve(ctx context.Context, from File, locator string) (File,
 // isAbsolute tells absolute locators from relative ones. An existing file wins over a host name, except GitHub's.
 func (p *Package) isAbsolute(from File, locator string) bool {
 	switch {
-	case strings.Contains(locator, "://"), isGitHub(locator):
+	case strings.Contains(locator, "://"), isGitHub(locator), scpPattern.MatchString(locator):
 		return true
 	case !looksAbsolute(locator):
 		return false
@@ -237,14 +307,17 @@ func (p *Package) isAbsolute(from File, locator string) bool {
 }
 
 func (p *Package) resolveAbsolute(ctx context.Context, from File, locator string) (File, error) {
-	target, err := parseAddress(locator)
+	target, err := parseLocator(locator)
 	if err != nil {
 		return File{}, err
+	}
+	if target.url != "" && isGitHub(target.repository) {
+		return File{}, fmt.Errorf("%w %q: a locator of GitHub has no scheme: write %q", ErrSyntax, redact(locator), address{repository: target.repository, path: target.path, version: target.version})
 	}
 	own := p.address.full()
 	if from.tree == p.root && within(from.path, p.folder) && within(target.full(), own) {
 		return File{}, fmt.Errorf("%w: %q, written in %s, names the package %s itself: write a path relative to the file, such as \"./%s\"",
-			ErrSelfImport, locator, from, own, strings.TrimPrefix(strings.TrimPrefix(target.full(), own), "/"))
+			ErrSelfImport, locator, from, own, below(target.full(), own))
 	}
 	if replaced, ok, err := p.resolveReplaced(ctx, target); ok || err != nil {
 		return replaced, err
@@ -260,15 +333,29 @@ func (p *Package) resolveAddress(ctx context.Context, from File, target address)
 			if t == nil || target.version != "" && t != p.root || t.repository != target.repository || !within(target.path, t.prefix) {
 				continue
 			}
-			return p.file(t, strings.TrimPrefix(strings.TrimPrefix(target.path, t.prefix), "/")), nil
+			return p.file(t, below(target.path, t.prefix)), nil
 		}
 	}
-	fetched, err := p.resolver.tree(ctx, target)
+	fetched, err := p.remote(ctx, target)
 	if err != nil {
 		return File{}, err
 	}
-	p.use(fetched)
 	return p.file(fetched, target.path), nil
+}
+
+// remote gives a repository at the commit that the locks say, if they do.
+func (p *Package) remote(ctx context.Context, target address) (*tree, error) {
+	pinned, warning, err := p.locks.repository(target)
+	if err != nil {
+		return nil, err
+	}
+	fetched, err := p.resolver.tree(ctx, target, pinned)
+	if err != nil {
+		return nil, err
+	}
+	p.warn(warning)
+	p.use(fetched)
+	return fetched, nil
 }
 
 // resolveReplaced applies the root package's replace table once: the longest key that is the locator or a folder above it.
@@ -283,7 +370,7 @@ func (p *Package) resolveReplaced(ctx context.Context, target address) (File, bo
 		return File{}, false, nil
 	}
 	value := p.replace[key]
-	rest := strings.TrimPrefix(strings.TrimPrefix(full, key), "/")
+	rest := below(full, key)
 	if isLocalPath(value) {
 		replacement, err := p.localReplace(key, value)
 		if err != nil {
@@ -291,7 +378,7 @@ func (p *Package) resolveReplaced(ctx context.Context, target address) (File, bo
 		}
 		return p.file(replacement, rest), true, nil
 	}
-	replacement, err := parseAddress(value)
+	replacement, err := parseLocator(value)
 	if err != nil {
 		return File{}, true, err
 	}
@@ -337,8 +424,8 @@ func (t *tree) checkPackage(file string) error {
 	if t.local {
 		return nil
 	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
+	t.checking.Lock()
+	defer t.checking.Unlock()
 	for folder := path.Dir("/" + file)[1:]; ; folder = path.Dir("/" + folder)[1:] {
 		err, known := t.manifests[folder]
 		if !known {
