@@ -25,6 +25,9 @@ type ParameterDescriptor struct {
 	Doc      string
 	// Aliases are names that earlier versions of the language had; using one is a warning.
 	Aliases []string
+	// Former tells for a parameter that only earlier versions had what to write instead. It is given by name, and giving
+	// it is a warning.
+	Former string
 }
 
 // The kinds of builtins.
@@ -48,7 +51,8 @@ func Descriptors() []Descriptor {
 	return all
 }
 
-// signature is what a builtin accepts: its parameters in positional order, description last.
+// signature is what a builtin accepts: its parameters in positional order, description last, then those of earlier
+// versions, which are given by name only.
 type signature struct {
 	name       string
 	kind       string
@@ -56,6 +60,9 @@ type signature struct {
 	returns    string
 	parameters []*parameter
 	byName     map[string]int
+	positional int // how many can be given by position
+	// earlier understands calls of earlier versions; nil where there is nothing to understand.
+	earlier *earlierForm
 }
 
 func newSignature(name, kind, doc, returns string, parameters []anyParameter) *signature {
@@ -66,6 +73,9 @@ func newSignature(name, kind, doc, returns string, parameters []anyParameter) *s
 		s.parameters = append(s.parameters, inner)
 		for _, name := range append([]string{inner.Name}, inner.Aliases...) {
 			s.byName[name] = i
+		}
+		if inner.Former == "" {
+			s.positional = i + 1
 		}
 	}
 	return s
@@ -88,8 +98,8 @@ func (s *signature) qualified() string {
 }
 
 func (s *signature) names() []string {
-	names := make([]string, len(s.parameters))
-	for i, p := range s.parameters {
+	names := make([]string, s.positional)
+	for i, p := range s.parameters[:s.positional] {
 		names[i] = p.Name
 	}
 	return names

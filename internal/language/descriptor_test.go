@@ -24,7 +24,10 @@ func TestDescriptors(t *testing.T) {
 				t.Errorf("%s.%s is required and has a default", described.Name, parameter.Name)
 			}
 			optional = optional || !parameter.Required
-			last := i == len(described.Parameters)-1
+			if parameter.Former != "" {
+				continue
+			}
+			last := i == len(described.Parameters)-1 || described.Parameters[i+1].Former != ""
 			if described.Kind != kindFunction && last != (parameter.Name == descriptionName) {
 				t.Errorf("%s: description must stand last", described.Name)
 			}
@@ -58,7 +61,7 @@ func TestPositionalOrder(t *testing.T) {
 		var names []string
 		for _, parameter := range described.Parameters {
 			name := parameter.Name
-			if name == descriptionName {
+			if name == descriptionName || parameter.Former != "" {
 				continue
 			}
 			if parameter.Required {

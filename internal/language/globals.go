@@ -26,7 +26,7 @@ var types = []*typeBuiltin{
 }
 
 // formerNames are instructions that earlier versions of the language called otherwise.
-var formerNames = map[string]string{"assert": "verify"}
+var formerNames = map[string]string{"assert": "verify", "store_files_from_service": "store_service_files"}
 
 // globals is what every file of a package sees besides Starlark's own universe.
 func (in *interpreter) globals() starlark.StringDict {

@@ -92,6 +92,12 @@ func (p *param[T]) given(a *arguments) bool { return a.values[p.index] != nil }
 // raw is the argument as the package passed it, nil when it was left out.
 func (p *param[T]) raw(a *arguments) starlark.Value { return a.values[p.index] }
 
+// replaced marks a parameter that only earlier versions of the language had, and says what to write instead.
+func (p *param[T]) replaced(instead string) *param[T] {
+	p.Former = instead
+	return p
+}
+
 // arguments are the values of one call, or of one typed value that an instruction looks into.
 type arguments struct {
 	signature *signature

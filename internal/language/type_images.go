@@ -76,15 +76,12 @@ var image = union("string | ImageSpec | ImageBuildSpec | NixBuildSpec",
 	kind[plan.Image]{
 		name: "string", check: anyText.check,
 		convert: func(s *scope, at string, value starlark.Value) plan.Image {
-			name := anyText.convert(s, at, value)
-			s.refuseRuntime(at, name)
-			return plan.Image{Name: name}
+			return plan.Image{Name: anyText.convert(s, at, value)}
 		},
 	},
 	typedKind(imageSpecType.typeBuiltin, func(a *arguments, _ *typed) plan.Image {
 		t := imageSpecType
 		made := plan.Image{Name: t.image.of(a)}
-		a.scope.refuseRuntime(a.path("image"), made.Name)
 		if t.username.given(a) != t.password.given(a) {
 			a.scope.problem(a.path("username"), "goes together with password: give both or neither")
 		}
@@ -106,7 +103,6 @@ var image = union("string | ImageSpec | ImageBuildSpec | NixBuildSpec",
 func buildImage(a *arguments, made *typed) plan.Image {
 	t := imageBuildSpecType
 	name, file := t.image.of(a), t.file.of(a)
-	a.scope.refuseRuntime(a.path("image_name"), name)
 	build := &plan.Build{BuildFile: path.Base(file), TargetStage: t.stage.of(a), Args: t.arguments.of(a)}
 	// The folder that holds the build file becomes the context.
 	at := a.path("build_context_dir")

@@ -18,7 +18,7 @@ var storeSpecType = newStoreSpecType()
 
 func newStoreSpecType() *storeSpecBuiltin {
 	t := &storeSpecBuiltin{
-		source:   required("src", text, "Path in the task's container; a directory stores its contents."),
+		source:   required("src", text, "Path in the task's container; a directory stores its contents. May hold runtime values."),
 		artifact: unset("name", text, "Name of the files artifact; derived when left out."),
 	}
 	t.typeBuiltin = newType("StoreSpec", "A path of a task that becomes a files artifact.", t.source, t.artifact)
@@ -101,6 +101,12 @@ var toleration = typedKind(tolerationType.typeBuiltin, func(a *arguments, _ *typ
 	return made
 })
 
+// The drivers of graphics processors, where the package names none.
+const (
+	defaultDockerDriver     = "nvidia"
+	defaultKubernetesDriver = "nvidia.com/gpu"
+)
+
 // gpuConfigBuiltin is the type GpuConfig with its parameters.
 type gpuConfigBuiltin struct {
 	*typeBuiltin
@@ -128,7 +134,7 @@ var gpu = typedKind(gpuConfigType.typeBuiltin, func(a *arguments, _ *typed) *pla
 	t := gpuConfigType
 	made := &plan.GPU{
 		Count: t.count.of(a), DeviceIDs: t.devices.of(a), SharedMemoryMB: t.memory.of(a), Ulimits: t.ulimits.of(a),
-		DockerDriver: "nvidia", KubernetesDriver: "nvidia.com/gpu",
+		DockerDriver: defaultDockerDriver, KubernetesDriver: defaultKubernetesDriver,
 	}
 	switch driver := t.driver.of(a).(type) {
 	case nil:
