@@ -127,7 +127,7 @@ func (x *execution) script(ctx context.Context, run *taskRun) (map[string]any, e
 	}
 	fields := map[string]any{fieldCode: code, fieldOutput: output}
 	if !checkCode(operation.Acceptance, code) {
-		return fields, fmt.Errorf("the script ended with exit code %d, and only %s is acceptable%s", code, codesText(operation.Acceptance.Codes), outputText(output))
+		return fields, fmt.Errorf("the script ended with exit code %d, and %s%s", code, codesText(operation.Acceptance.Codes), outputText(output))
 	}
 	return fields, nil
 }

@@ -87,7 +87,7 @@ func (c *call) record(operation plan.Operation, format string, arguments ...any)
 			description, _ = starlark.AsString(value)
 			continue
 		}
-		shown[p.Name] = displayData(value)
+		shown[p.Name] = displayData(value, c.in.meant)
 	}
 	c.in.record(plan.Instruction{
 		Name: c.signature.name, Position: c.scope.site.position, Description: description, Arguments: shown, Operation: operation,

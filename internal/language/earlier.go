@@ -26,7 +26,9 @@ func (e *earlierForm) reorder(sc *scope, s *signature, positional starlark.Tuple
 	if len(positional) == 0 || len(positional) > len(e.order) || !e.first(positional[0]) {
 		return positional, keywords
 	}
-	sc.in.warn(sc.site.position, fmt.Sprintf("%s: the order of arguments is now %s", s.qualified(), strings.Join(s.names(), ", ")))
+	names := s.names()
+	names = names[:len(names)-1] // without the description
+	sc.in.deprecate(sc.site.position, fmt.Sprintf("%s: the order of arguments is now %s", s.qualified(), strings.Join(names, ", ")))
 	ordered := slices.Clone(keywords)
 	for i, value := range positional {
 		ordered = append(ordered, starlark.Tuple{starlark.String(e.order[i]), value})
@@ -112,7 +114,7 @@ func (t *typeBuiltin) fromFields(s *scope, at string, value starlark.Value) *typ
 	if t.method != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(field starlark.Tuple) bool { return field[0] == starlark.String(methodField) })
 	}
-	s.in.warn(s.site.position, fmt.Sprintf("%s is given as a %s: write %s(...)", withArticle(t.name), value.Type(), t.name))
+	s.in.deprecate(s.site.position, fmt.Sprintf("%s is given as a %s: write %s(...)", withArticle(t.name), value.Type(), t.name))
 	inner := &scope{in: s.in, site: s.site}
 	bound := t.bind(inner, nil, list)
 	if !strings.ContainsAny(at, ".[") {
@@ -129,6 +131,7 @@ func (t *typeBuiltin) fromFields(s *scope, at string, value starlark.Value) *typ
 		s.problem(at, "%v", err)
 		return nil
 	}
+	s.in.meant[value] = made
 	return made
 }
 

@@ -54,7 +54,7 @@ func (in *interpreter) plan() starlark.Value {
 	}
 	for former, now := range formerNames {
 		members[former] = in.starlarkFunction(former, func(in *interpreter, thread *starlark.Thread, positional starlark.Tuple, keywords []starlark.Tuple) (starlark.Value, error) {
-			in.warn(in.site(thread).position, "plan."+former+" is now called plan."+now)
+			in.deprecate(in.site(thread).position, "plan."+former+" is now called plan."+now)
 			return starlark.Call(thread, members[now], positional, keywords)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"text/template"
 
 	"go.starlark.net/starlark"
@@ -32,13 +33,13 @@ var templateText = kind[plan.Template]{
 		made := plan.Template{}
 		var names []string
 		if value.Type() == "dict" {
-			s.in.warn(s.site.position, "a template is given as a dict: write struct(template = ..., data = ...)")
+			s.in.deprecate(s.site.position, "a template is given as a dict: write struct(template = ..., data = ...)")
 		}
 		for _, item := range list {
 			name, _ := starlark.AsString(item[0])
 			field := item[1]
 			if name == "template_data" {
-				s.in.warn(s.site.position, "the field template_data of a template is now called data")
+				s.in.deprecate(s.site.position, "the field template_data of a template is now called data")
 				name = "data"
 			}
 			names = append(names, name)
@@ -48,7 +49,9 @@ var templateText = kind[plan.Template]{
 					s.problem(at+".template", "%s", reason)
 				}
 				made.Text = anyText.convert(s, at, field)
-				if _, err := template.New(path.Base(at)).Parse(made.Text); err != nil {
+				if values := plan.FindRuntimeValues(made.Text); len(values) > 0 {
+					s.problem(at+".template", "the text of a template cannot hold %s: pass it in data", plan.ReadableRuntimeValues(values[0].String()))
+				} else if _, err := template.New(path.Base(at)).Parse(made.Text); err != nil {
 					s.problem(at+".template", "%v", err)
 				}
 			case "data":
@@ -84,7 +87,13 @@ func newRenderTemplates() *builtin {
 			made := templates[file]
 			made.Path = path.Clean(file)
 			operation.Templates = append(operation.Templates, made)
+		}
+		slices.SortFunc(operation.Templates, func(a, b plan.Template) int { return strings.Compare(a.Path, b.Path) })
+		for i, made := range operation.Templates {
 			content = append(content, made.Path, made.Text)
+			if i > 0 && operation.Templates[i-1].Path == made.Path {
+				c.scope.problem("config", "path %q is given in two spellings", shorten(made.Path))
+			}
 		}
 		if dict, ok := config.raw(c.arguments).(*starlark.Dict); ok && dict.Len() == 0 {
 			c.scope.problem("config", "can't be empty")

@@ -70,10 +70,12 @@ func (s *signature) bind(sc *scope, positional starlark.Tuple, keywords []starla
 		case bound.values[index] != nil:
 			sc.problem(name, "given more than once")
 			continue
+		case s.parameters[index].Former != "":
+			if keyword[1] != starlark.None {
+				sc.in.deprecate(sc.site.position, fmt.Sprintf("%s: argument %q belongs to an earlier version of the language: %s", s.qualified(), name, s.parameters[index].Former))
+			}
 		case name != s.parameters[index].Name:
-			sc.in.warn(sc.site.position, fmt.Sprintf("%s: argument %q is now called %q", s.qualified(), name, s.parameters[index].Name))
-		case s.parameters[index].Former != "" && keyword[1] != starlark.None:
-			sc.in.warn(sc.site.position, fmt.Sprintf("%s: argument %q belongs to an earlier version of the language: %s", s.qualified(), name, s.parameters[index].Former))
+			sc.in.deprecate(sc.site.position, fmt.Sprintf("%s: argument %q is now called %q", s.qualified(), name, s.parameters[index].Name))
 		}
 		bound.values[index] = keyword[1]
 	}

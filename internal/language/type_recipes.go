@@ -50,7 +50,7 @@ func newExecRecipeType() *execRecipeBuiltin {
 
 var execRecipe = typedKind(execRecipeType.typeBuiltin, func(a *arguments, _ *typed) *plan.ExecRecipe {
 	recipe := &plan.ExecRecipe{Command: execRecipeType.command.of(a), Extract: execRecipeType.extract.of(a)}
-	if len(recipe.Command) == 0 && !a.scope.bad() {
+	if starlark.Len(execRecipeType.command.raw(a)) == 0 {
 		a.scope.problem(a.path("command"), "is empty: it must name a program")
 	}
 	return recipe

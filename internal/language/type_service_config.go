@@ -101,7 +101,7 @@ var serviceConfig = typedKind(serviceConfigType.typeBuiltin, func(a *arguments, 
 		target   *int64
 	}{{t.cpuAllocation, t.maxCPU, &spec.MaxCPU}, {t.memoryAllocation, t.maxMemory, &spec.MaxMemory}} {
 		if former.from.given(a) {
-			a.scope.in.warn(a.scope.site.position, "ServiceConfig: "+former.from.Name+" is now called "+former.to.Name)
+			a.scope.in.deprecate(a.scope.site.position, "ServiceConfig: "+former.from.Name+" is now called "+former.to.Name)
 			if !former.to.given(a) {
 				*former.target = former.from.of(a)
 			}

@@ -134,7 +134,9 @@ func (v *validator) values(what, text string) {
 		readable := plan.ReadableRuntimeValues(value.String())
 		source, earlier := v.producers[value.Producer]
 		if !earlier {
-			if source, ok := v.later[value.Producer]; ok {
+			if source, ok := v.later[value.Producer]; ok && source.position == v.position && slices.Contains(source.fields, fieldHostname) {
+				v.problem("%s refers to %s, which is known only when this instruction is done: a service's own address is the text of private_ip_address_placeholder, and another service has to be added before", what, readable)
+			} else if ok {
 				v.problem("%s refers to %s, which is known only after %s at %s: move that before", what, readable, source.what, source.position)
 			} else {
 				v.problem("%s refers to %s, and no instruction of the plan makes it known", what, readable)
