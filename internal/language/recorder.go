@@ -18,10 +18,10 @@ type recorder struct {
 	warnings     []plan.Warning
 	warned       map[plan.Warning]bool
 	deprecations map[plan.Position]int // indexes in warnings
-	services     map[string]*typed // as add_service returned them, by name
-	order        []string          // names of services, first added first
-	imperatives  map[string]int    // how many exec, request, wait, store_service_files a service has had
-	names        map[string]bool   // names of artifacts and tasks that are taken
+	services     map[string]*typed     // as add_service returned them, by name
+	order        []string              // names of services, first added first
+	imperatives  map[string]int        // how many exec, request, wait, store_service_files a service has had
+	names        map[string]bool       // names of artifacts and tasks that are taken
 }
 
 func newRecorder() recorder {

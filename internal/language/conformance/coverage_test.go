@@ -194,7 +194,9 @@ func (c *conformanceCase) usesCall(call *syntax.CallExpr, found map[string]bool)
 	for _, argument := range call.Args {
 		given, value := "", argument
 		if keyword, ok := argument.(*syntax.BinaryExpr); ok && keyword.Op == syntax.EQ {
-			given, value = keyword.X.(*syntax.Ident).Name, keyword.Y
+			if ident, ok := keyword.X.(*syntax.Ident); ok {
+				given, value = ident.Name, keyword.Y
+			}
 		} else if unary, ok := argument.(*syntax.UnaryExpr); (!ok || unary.Op != syntax.STAR && unary.Op != syntax.STARSTAR) && position < len(places) {
 			given = places[position]
 			position++

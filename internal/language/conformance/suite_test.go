@@ -56,6 +56,7 @@ func TestConformance(t *testing.T) {
 }
 
 func (c *conformanceCase) run(t *testing.T) {
+	t.Helper()
 	expected, err := c.expectation()
 	if err != nil {
 		t.Fatal(err)

@@ -355,4 +355,3 @@ func (s *stage) withoutAddresses(shown object, result *engine.Result) object {
 	}
 	return back
 }
-
