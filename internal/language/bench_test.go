@@ -1,8 +1,13 @@
 package language
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path"
 	"testing"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/locator"
 )
 
 // BenchmarkInterpret shows how the cost of interpreting grows with the plan: the time for a service should stay the same.
@@ -29,6 +34,36 @@ def run(plan):
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(count), "ns/service")
+		})
+	}
+}
+
+// BenchmarkPublished interprets real packages with default arguments, opening them included, as a plan does. They are
+// taken from the vendor folder that SUNDOG_TEST_PACKAGES names.
+func BenchmarkPublished(b *testing.B) {
+	vendor := os.Getenv("SUNDOG_TEST_PACKAGES")
+	if vendor == "" {
+		b.Skip("SUNDOG_TEST_PACKAGES names no vendor folder with published packages")
+	}
+	for _, name := range []string{
+		"github.com/ethpandaops/ethereum-package", "github.com/ethpandaops/optimism-package", "github.com/0xPolygon/kurtosis-cdk",
+		"github.com/kurtosis-tech/avalanche-package", "github.com/kurtosis-tech/near-package",
+	} {
+		b.Run(path.Base(name), func(b *testing.B) {
+			b.ReportAllocs()
+			var instructions int
+			for b.Loop() {
+				opened, err := locator.New(locator.Options{VendorDir: vendor}).Open(context.Background(), name, "")
+				if err != nil {
+					b.Fatal(err)
+				}
+				made, err := Interpret(context.Background(), opened, Request{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				instructions = len(made.Instructions)
+			}
+			b.ReportMetric(float64(instructions), "instructions")
 		})
 	}
 }

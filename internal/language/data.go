@@ -304,6 +304,8 @@ func (w *walker) starlark(value any, depth int) (starlark.Value, error) {
 			}
 		}
 		return starlark.NewList(elements), nil
+	case orderedObject:
+		return w.starlarkObject(value, depth)
 	case map[string]any:
 		dict := starlark.NewDict(len(value))
 		for _, key := range slices.Sorted(maps.Keys(value)) {
@@ -318,6 +320,20 @@ func (w *walker) starlark(value any, depth int) (starlark.Value, error) {
 		return dict, nil
 	}
 	return nil, noData("a value of this sort cannot be an argument of a package")
+}
+
+func (w *walker) starlarkObject(object orderedObject, depth int) (starlark.Value, error) {
+	dict := starlark.NewDict(len(object))
+	for _, member := range object {
+		element, err := w.starlark(member.value, depth+1)
+		if err != nil {
+			return nil, inside(keyStep(member.key), err)
+		}
+		if err := dict.SetKey(starlark.String(member.key), element); err != nil {
+			return nil, err
+		}
+	}
+	return dict, nil
 }
 
 // structured turns dictionaries into structs, as the argument _kurtosis_parser = "struct" asks. Dictionaries inside lists

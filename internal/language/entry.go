@@ -59,7 +59,7 @@ func (in *interpreter) entry() (*entry, error) {
 
 // run calls the entry function with the request's arguments.
 func (in *interpreter) run(entry *entry) (starlark.Value, error) {
-	converted, err := fromData(in.request.Args)
+	converted, err := in.request.arguments()
 	if err != nil {
 		return nil, entry.argumentsError("arguments of the package: %v", err)
 	}
@@ -101,6 +101,14 @@ func (in *interpreter) run(entry *entry) (starlark.Value, error) {
 		return err
 	})
 	return output, err
+}
+
+// arguments are the request's arguments as one dictionary.
+func (r Request) arguments() (starlark.Value, error) {
+	if r.OrderedArgs != nil {
+		return r.OrderedArgs.starlark()
+	}
+	return fromData(r.Args)
 }
 
 // legacy tells whether all arguments are passed as one dictionary: run(plan, args). Star parameters count too, as upstream.

@@ -34,6 +34,8 @@ const (
 type Request struct {
 	// Args for the entry function: nil, bool, int64, *big.Int, float64, string, []any, map[string]any.
 	Args map[string]any
+	// OrderedArgs, where given, stand in place of Args.
+	OrderedArgs *OrderedArgs
 	// MainFile is relative to the package's folder; empty means main.star.
 	MainFile string
 	// MainFunction is the entry function; empty means run.

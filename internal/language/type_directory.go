@@ -42,7 +42,8 @@ var mount = union("string | Directory",
 	typedKind(directoryType.typeBuiltin, func(a *arguments, _ *typed) plan.Mount {
 		t := directoryType
 		made := plan.Mount{Artifacts: t.artifacts.of(a), PersistentKey: t.key.of(a)}
-		if (len(made.Artifacts) > 0) == (made.PersistentKey != "") {
+		// An empty list of artifacts is one: it mounts an empty directory.
+		if t.artifacts.given(a) == t.key.given(a) {
 			a.scope.problem(a.prefix, "exactly one of artifact_names and persistent_key must be given")
 		}
 		if made.PersistentKey != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/preview"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/diagnose"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
@@ -48,6 +49,11 @@ type packageModel struct {
 	Parameters   types.List    `tfsdk:"parameters"`
 	Services     types.Map     `tfsdk:"services"`
 	Instructions types.List    `tfsdk:"instructions"`
+	Artifacts    types.List    `tfsdk:"artifacts"`
+	Images       types.List    `tfsdk:"images"`
+	Packages     types.List    `tfsdk:"packages"`
+	Warnings     types.List    `tfsdk:"warnings"`
+	Output       types.Dynamic `tfsdk:"output"`
 }
 
 // Read implements datasource.DataSource.
@@ -79,9 +85,9 @@ func (d *packageDataSource) Read(ctx context.Context, req datasource.ReadRequest
 			resp.Diagnostics.Append(subject.At(diagnose.Blame(err), err))
 			return
 		}
-		err = model.fillPlan(about)
+		err = model.fillPlan(ctx, preview.Of(about))
 	} else {
-		model.Services, model.Instructions = types.MapNull(serviceType()), types.ListNull(instructionType())
+		model.fillNothing()
 	}
 	if err = errors.Join(err, model.fill(about)); err != nil {
 		resp.Diagnostics.Append(subject.At(path.Root("package"), err))
@@ -112,59 +118,41 @@ func (m *packageModel) fill(about *plan.Plan) error {
 	return nil
 }
 
+// fillNothing leaves out what only a plan can tell.
+func (m *packageModel) fillNothing() {
+	m.Services, m.Instructions = types.MapNull(serviceType()), types.ListNull(instructionType())
+	m.Artifacts, m.Images, m.Warnings = types.ListNull(types.StringType), types.ListNull(types.StringType), types.ListNull(types.StringType)
+	m.Packages, m.Output = types.ListNull(referenceType()), types.DynamicNull()
+}
+
 // fillPlan tells what the package would do.
-func (m *packageModel) fillPlan(interpreted *plan.Plan) error {
+func (m *packageModel) fillPlan(ctx context.Context, document *preview.Document) error {
 	services := map[string]attr.Value{}
-	for name, spec := range interpreted.Services() {
-		ports := map[string]attr.Value{}
-		for id, port := range spec.Ports {
-			ports[id] = types.ObjectValueMust(portType().AttrTypes, map[string]attr.Value{
-				"number": types.Int64Value(int64(port.Number)), "transport_protocol": types.StringValue(port.Transport),
-				"application_protocol": value.StringOrNull(port.Application),
-			})
-		}
-		services[name] = types.ObjectValueMust(serviceType().AttrTypes, map[string]attr.Value{
-			"image": types.StringValue(spec.Image.Name), "ports": types.MapValueMust(portType(), ports),
-		})
+	for name, service := range document.Services {
+		services[name] = serviceValue(service)
 	}
 	m.Services = types.MapValueMust(serviceType(), services)
-	instructions := make([]attr.Value, 0, len(interpreted.Instructions))
-	for _, instruction := range interpreted.Instructions {
+	instructions := make([]attr.Value, 0, len(document.Instructions))
+	for _, instruction := range document.Instructions {
 		arguments, err := json.Marshal(instruction.Arguments)
 		if err != nil {
 			return err
 		}
 		instructions = append(instructions, types.ObjectValueMust(instructionType().AttrTypes, map[string]attr.Value{
-			"name": types.StringValue(instruction.Name), "position": value.StringOrNull(instruction.Position.String()),
-			"description":    value.StringOrNull(plan.ReadableRuntimeValues(instruction.Description)),
-			"arguments_json": types.StringValue(plan.ReadableRuntimeValues(string(arguments))),
+			"name": types.StringValue(instruction.Name), "position": value.StringOrNull(instruction.Position),
+			"description": types.StringValue(instruction.Description), "arguments_json": types.StringValue(string(arguments)),
 		}))
 	}
 	m.Instructions = types.ListValueMust(instructionType(), instructions)
-	return nil
-}
-
-func parameterType() types.ObjectType {
-	return types.ObjectType{AttrTypes: map[string]attr.Type{
-		"name": types.StringType, "type": types.StringType, "default_json": types.StringType, "required": types.BoolType,
-		"description": types.StringType,
-	}}
-}
-
-func portType() types.ObjectType {
-	return types.ObjectType{AttrTypes: map[string]attr.Type{
-		"number": types.Int64Type, "transport_protocol": types.StringType, "application_protocol": types.StringType,
-	}}
-}
-
-func serviceType() types.ObjectType {
-	return types.ObjectType{AttrTypes: map[string]attr.Type{
-		"image": types.StringType, "ports": types.MapType{ElemType: portType()},
-	}}
-}
-
-func instructionType() types.ObjectType {
-	return types.ObjectType{AttrTypes: map[string]attr.Type{
-		"name": types.StringType, "position": types.StringType, "description": types.StringType, "arguments_json": types.StringType,
-	}}
+	m.Artifacts, m.Images, m.Warnings = stringList(document.Artifacts), stringList(document.Images), stringList(document.Warnings)
+	packages := make([]attr.Value, 0, len(document.Packages))
+	for _, reference := range document.Packages {
+		packages = append(packages, types.ObjectValueMust(referenceType().AttrTypes, map[string]attr.Value{
+			"locator": types.StringValue(reference.Locator), "commit": value.StringOrNull(reference.Commit),
+		}))
+	}
+	m.Packages = types.ListValueMust(referenceType(), packages)
+	var err error
+	m.Output, err = value.ToDynamic(ctx, document.Output)
+	return err
 }

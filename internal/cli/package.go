@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/locator"
+)
+
+func newPackage() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "package",
+		Short: "Work on packages: preview, write and check them",
+		Long:  "A package is a folder with a kurtosis.yml and Starlark files: the definition of an environment, with parameters.",
+		Args:  cobra.NoArgs,
+		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
+	}
+	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint())
+	return group
+}
+
+// sourceFlags say where packages come from.
+type sourceFlags struct {
+	vendor  string
+	offline bool
+}
+
+func (f *sourceFlags) add(command *cobra.Command) {
+	command.Flags().StringVar(&f.vendor, "vendor", "", "folder that holds every repository at <host>/<owner>/<name>; nothing is fetched then")
+	command.Flags().BoolVar(&f.offline, "offline", false, "fetch nothing: use what earlier runs have fetched")
+}
+
+func (f *sourceFlags) resolver() (*locator.Resolver, error) {
+	if f.vendor != "" {
+		if info, err := os.Stat(f.vendor); err != nil || !info.IsDir() {
+			return nil, usage("--vendor: there is no folder %s", f.vendor)
+		}
+	}
+	return locator.New(locator.Options{VendorDir: f.vendor, Offline: f.offline}), nil
+}
+
+// interpretationFlags say how a package is interpreted.
+type interpretationFlags struct {
+	args, argsFile, mainFile, mainFunction, backend string
+	privileged                                      bool
+	limits                                          language.Limits
+}
+
+func (f *interpretationFlags) add(command *cobra.Command) {
+	flags := command.Flags()
+	flags.StringVar(&f.args, "args", "", "arguments of the package: one JSON or YAML object")
+	flags.StringVar(&f.argsFile, "args-file", "", "file with the arguments, JSON or YAML; \"-\" is standard input")
+	flags.StringVar(&f.mainFile, "main-file", "", "file that holds the function, relative to the package's folder (default \"main.star\")")
+	flags.StringVar(&f.mainFunction, "main-function", "", "function to call (default \"run\")")
+	flags.StringVar(&f.backend, "backend", "docker", "backend that the package is meant for: docker or kubernetes")
+	flags.BoolVar(&f.privileged, "allow-privileged", false, "let services have power over the host: privileged, host_pid_namespace, bind_mounts")
+	flags.Uint64Var(&f.limits.Steps, "max-steps", language.DefaultSteps, "steps that interpretation may take")
+	flags.Int64Var(&f.limits.Memory, "max-memory", language.DefaultMemory, "bytes of memory that interpretation may take")
+	flags.DurationVar(&f.limits.Time, "max-time", language.DefaultTime, "time that interpretation may take, fetching included")
+	command.MarkFlagsMutuallyExclusive("args", "args-file")
+}
+
+// request makes the interpretation's request out of the flags.
+func (f *interpretationFlags) request(input io.Reader) (language.Request, error) {
+	request := language.Request{
+		MainFile: f.mainFile, MainFunction: f.mainFunction, Backend: f.backend, AllowPrivileged: f.privileged, Limits: f.limits,
+	}
+	if f.backend != "docker" && f.backend != "kubernetes" && f.backend != "podman" {
+		return request, usage("--backend: %q is neither docker nor kubernetes", f.backend)
+	}
+	text, flag := f.args, "--args"
+	if f.argsFile != "" {
+		flag = "--args-file " + f.argsFile
+		content, err := readArgsFile(f.argsFile, input)
+		if err != nil {
+			return request, usage("--args-file: %w", err)
+		}
+		text = string(content)
+	}
+	parsed, err := language.ParseArgs(text)
+	if err != nil {
+		return request, usage("%s: %w", flag, err)
+	}
+	request.OrderedArgs = parsed
+	return request, nil
+}
+
+func readArgsFile(name string, input io.Reader) ([]byte, error) {
+	const most = 64 << 20
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(input, most))
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, most>>20)
+	}
+	return os.ReadFile(name)
+}
+
+// formatFlag is how a command prints its result.
+type formatFlag struct{ format string }
+
+func (f *formatFlag) add(command *cobra.Command) {
+	command.Flags().StringVar(&f.format, "format", "text", "text or json")
+}
+
+func (f *formatFlag) json() (bool, error) {
+	switch f.format {
+	case "json":
+		return true, nil
+	case "text":
+		return false, nil
+	}
+	return false, usage("--format: %q is neither text nor json", f.format)
+}
+
+// workingFolder is what relative folders start from.
+func workingFolder() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", failed(fmt.Errorf("find the working folder: %w", err))
+	}
+	return folder, nil
+}
