@@ -19,7 +19,7 @@ func newPackage() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint())
+	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint(), newPackageReference())
 	return group
 }
 
