@@ -186,6 +186,10 @@ func explained(message string) string {
 		name, _, _ = strings.Cut(name, " ")
 		return message + didYouMean(name, names)
 	}
+	if name, ok := strings.CutPrefix(message, "dict has no ."); ok && !strings.Contains(message, "did you mean") {
+		name, _, _ = strings.Cut(name, " ")
+		return fmt.Sprintf("%s: write [%q]; a package of an earlier version may want its arguments as a struct, by the argument %s = \"struct\"", message, name, parserKey)
+	}
 	if values := plan.FindRuntimeValues(message); len(values) > 0 {
 		return plan.ReadableRuntimeValues(message + ": " + values[0].String() + " is a text that stands for a value, which is known only while the environment runs")
 	}

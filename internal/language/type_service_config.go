@@ -34,6 +34,7 @@ type serviceConfigBuiltin struct {
 	formerFiles                                                           *param[map[string]string]
 	formerMemory                                                          *param[int64]
 	formerUlimits                                                         *param[map[string]int64]
+	formerNetwork                                                         *param[string]
 }
 
 var serviceConfigType = newServiceConfigType()
@@ -74,12 +75,13 @@ func newServiceConfigType() *serviceConfigBuiltin {
 		formerFiles:      unset("files_artifact_mount_dirpaths", textDict, "Mount paths by name of files artifact.").replaced("write files = {path: artifact}"),
 		formerMemory:     unset("shm_size", integer(0, math.MaxInt64), "Size of the shared memory in megabytes.").replaced("write gpu = GpuConfig(shm_size = ...)"),
 		formerUlimits:    unset("ulimits", dictOf(anyInteger), "Limits of the process by name.").replaced("write gpu = GpuConfig(ulimits = {...})"),
+		formerNetwork:    unset("subnetwork", anyText, "Part of the network.").replaced("all services of an enclave are in one network, so leave it out"),
 	}
 	t.typeBuiltin = newType("ServiceConfig", "Everything about a service but its name.",
 		t.image, t.ports, t.publicPorts, t.files, t.entrypoint, t.cmd, t.env, t.placeholder, t.cpuAllocation, t.memoryAllocation,
 		t.maxCPU, t.minCPU, t.maxMemory, t.minMemory, t.ready, t.labels, t.user, t.tolerations, t.nodeSelectors, t.moved,
 		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds,
-		t.formerFiles, t.formerMemory, t.formerUlimits)
+		t.formerFiles, t.formerMemory, t.formerUlimits, t.formerNetwork)
 	return t
 }
 

@@ -135,6 +135,9 @@ func (s *stage) exec(ctx context.Context, _, service string, request enclave.Exe
 		command.Env = append(command.Env, name+"="+made.Spec.Env[name])
 	}
 	output, err := command.CombinedOutput()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		return nil, err
 	}
