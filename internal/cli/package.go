@@ -20,7 +20,8 @@ func newPackage() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint(), newPackageConvert(), newPackageLock(), newPackageVendor())
+	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint(), newPackageConvert(), newPackageLock(), newPackageVendor(),
+		newPackageReference())
 	return group
 }
 

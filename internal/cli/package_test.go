@@ -237,3 +237,10 @@ func TestPackageConvertPrintsWhatRuns(t *testing.T) {
 		t.Error(code, message)
 	}
 }
+
+func TestPackageReference(t *testing.T) {
+	code, output, message := run(t, "", "package", "reference")
+	if code != 0 || !strings.HasPrefix(output, "---\n") || !strings.Contains(output, "### plan.add_service\n") {
+		t.Errorf("status %d, message %q, and the reference begins with %.200q", code, message, output)
+	}
+}

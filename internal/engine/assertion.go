@@ -44,6 +44,13 @@ func holdsTrue(value any, assertion string, target any) (bool, error) {
 	switch assertion {
 	case "IN", "NOT_IN":
 		list, ok := target.([]any)
+		if keys, isDict := target.(map[string]any); isDict {
+			// Iterating over a dictionary gives its keys.
+			for _, key := range sortedKeys(keys) {
+				list = append(list, key)
+			}
+			ok = true
+		}
 		if !ok {
 			return false, fmt.Errorf("%s needs a list to look in, not a %s", assertion, typeName(target))
 		}

@@ -84,7 +84,7 @@ func (x *execution) judge(ctx context.Context, service string, acceptance plan.A
 	text, _ := fields[textField].(string)
 	switch {
 	case answered && !checkCode(acceptance, code):
-		return &serviceError{service, fmt.Errorf("%s %d, and only %s is acceptable%s", what, code, codesText(acceptance.Codes), outputText(text))}
+		return &serviceError{service, fmt.Errorf("%s %d, and %s%s", what, code, codesText(acceptance.Codes), outputText(text))}
 	case failure == nil:
 		return nil
 	case answered:

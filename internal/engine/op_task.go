@@ -61,7 +61,7 @@ func (x *execution) carryTask(ctx context.Context, run *taskRun) (fields map[str
 		return fields, nil, &serviceError{name, err}
 	}
 	artifacts = map[string]string{}
-	for _, store := range run.operation.Store {
+	for _, store := range run.store {
 		digest, err := x.storeFrom(ctx, name, store.Source)
 		if err != nil {
 			return fields, nil, &serviceError{name, err}
@@ -94,14 +94,14 @@ func noShell(run *taskRun, err error) error {
 // script runs the script itself and gives code and output. The code is the script's own.
 func (x *execution) script(ctx context.Context, run *taskRun) (map[string]any, error) {
 	operation := run.operation
-	if len(operation.Packages) > 0 {
-		command := append([]string{shell, "-c", installPython, operation.Name}, operation.Packages...)
+	if len(run.packages) > 0 {
+		command := append([]string{shell, "-c", installPython, operation.Name}, run.packages...)
 		code, output, err := x.inTask(ctx, operation.Name, command)
 		if err != nil {
-			return nil, fmt.Errorf("install packages %s: %w", quoted(operation.Packages), err)
+			return nil, fmt.Errorf("install packages %s: %w", quoted(run.packages), err)
 		}
 		if code != 0 {
-			return nil, fmt.Errorf("install packages %s: pip ended with exit code %d%s", quoted(operation.Packages), code, outputText(output))
+			return nil, fmt.Errorf("install packages %s: pip ended with exit code %d%s", quoted(run.packages), code, outputText(output))
 		}
 	}
 	command := []string{shell, "-c", run.script}
@@ -127,7 +127,7 @@ func (x *execution) script(ctx context.Context, run *taskRun) (map[string]any, e
 	}
 	fields := map[string]any{fieldCode: code, fieldOutput: output}
 	if !checkCode(operation.Acceptance, code) {
-		return fields, fmt.Errorf("the script ended with exit code %d, and only %s is acceptable%s", code, codesText(operation.Acceptance.Codes), outputText(output))
+		return fields, fmt.Errorf("the script ended with exit code %d, and %s%s", code, codesText(operation.Acceptance.Codes), outputText(output))
 	}
 	return fields, nil
 }

@@ -174,10 +174,14 @@ func checkCode(acceptance plan.Acceptance, code int64) bool {
 	return acceptance.Skip || slices.Contains(acceptance.Codes, code)
 }
 
+// codesText says which codes are acceptable.
 func codesText(codes []int64) string {
+	if len(codes) == 0 {
+		return "no code is acceptable"
+	}
 	texts := make([]string, len(codes))
 	for i, code := range codes {
 		texts[i] = strconv.FormatInt(code, 10)
 	}
-	return strings.Join(texts, ", ")
+	return "only " + strings.Join(texts, ", ") + " is acceptable"
 }

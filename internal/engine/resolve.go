@@ -25,6 +25,18 @@ func resolveSpec(spec *plan.ServiceSpec, values plan.Values) (plan.ServiceSpec, 
 	if resolved.VolatileEnv, err = resolveMap(spec.VolatileEnv, values); err != nil {
 		return resolved, fmt.Errorf("environment: %w", err)
 	}
+	if resolved.Labels, err = resolveMap(spec.Labels, values); err != nil {
+		return resolved, fmt.Errorf("labels: %w", err)
+	}
+	if resolved.NodeSelectors, err = resolveMap(spec.NodeSelectors, values); err != nil {
+		return resolved, fmt.Errorf("node selectors: %w", err)
+	}
+	if resolved.Devices, err = resolveTexts(spec.Devices, values); err != nil {
+		return resolved, fmt.Errorf("devices: %w", err)
+	}
+	if resolved.Capabilities, err = resolveTexts(spec.Capabilities, values); err != nil {
+		return resolved, fmt.Errorf("capabilities: %w", err)
+	}
 	return resolved, nil
 }
 
@@ -59,7 +71,10 @@ func resolveRecipe(recipe plan.Recipe, values plan.Values) (plan.Recipe, error) 
 	case *plan.ExecRecipe:
 		resolved := *recipe
 		var err error
-		resolved.Command, err = resolveTexts(recipe.Command, values)
+		if resolved.Command, err = resolveTexts(recipe.Command, values); err != nil {
+			return nil, err
+		}
+		resolved.Extract, err = resolveMap(recipe.Extract, values)
 		return &resolved, err
 	case *plan.HTTPRecipe:
 		resolved := *recipe
@@ -73,7 +88,10 @@ func resolveRecipe(recipe plan.Recipe, values plan.Values) (plan.Recipe, error) 
 		if resolved.ContentType, err = plan.ResolveText(recipe.ContentType, values); err != nil {
 			return nil, err
 		}
-		resolved.Headers, err = resolveMap(recipe.Headers, values)
+		if resolved.Headers, err = resolveMap(recipe.Headers, values); err != nil {
+			return nil, err
+		}
+		resolved.Extract, err = resolveMap(recipe.Extract, values)
 		return &resolved, err
 	case *plan.ExitRecipe:
 		return recipe, nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -53,7 +54,7 @@ func (d *decider) describe(operation plan.Operation) (*step, error) {
 		if s.task, err = d.describeTask(operation); err != nil {
 			return nil, &serviceError{operation.Name, err}
 		}
-		s.arguments = []any{"task", operation.Kind, s.task.digest, s.task.script, s.task.args, operation.Packages, operation.Store, operation.Acceptance}
+		s.arguments = []any{"task", operation.Kind, s.task.digest, s.task.script, s.task.args, s.task.packages, s.task.store, operation.Acceptance}
 	default:
 		return nil, fmt.Errorf("%T is no imperative instruction", operation)
 	}
@@ -71,6 +72,8 @@ type taskRun struct {
 	artifacts map[string]string
 	script    string
 	args      []string
+	packages  []string
+	store     []plan.StoreSpec
 	digest    string
 }
 
@@ -86,6 +89,12 @@ func (d *decider) describeTask(operation *plan.RunTask) (*taskRun, error) {
 	if run.args, err = resolveTexts(operation.Args, d.world); err != nil {
 		return nil, fmt.Errorf("arguments: %w", err)
 	}
+	if run.packages, err = resolveTexts(operation.Packages, d.world); err != nil {
+		return nil, fmt.Errorf("packages: %w", err)
+	}
+	if run.store, err = resolveStore(operation.Store, d.world); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	if run.artifacts, err = artifactsOf(&operation.Service, d.world.artifact); err != nil {
 		return nil, err
 	}
@@ -94,4 +103,16 @@ func (d *decider) describeTask(operation *plan.RunTask) (*taskRun, error) {
 	run.digest, _, err = d.digests.service(run.spec, run.image, run.artifacts)
 	run.spec.Entrypoint, run.spec.Cmd = []string{shell, "-c"}, []string{stayAlive}
 	return run, err
+}
+
+// resolveStore resolves the paths that a task stores.
+func resolveStore(store []plan.StoreSpec, values plan.Values) ([]plan.StoreSpec, error) {
+	resolved := slices.Clone(store)
+	for i := range resolved {
+		var err error
+		if resolved[i].Source, err = plan.ResolveText(store[i].Source, values); err != nil {
+			return nil, err
+		}
+	}
+	return resolved, nil
 }

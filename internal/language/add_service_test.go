@@ -107,7 +107,7 @@ print {"Message":"aza"}`,
 		{name: "name of an earlier one", body: "plan.add_service('a', ServiceConfig('x'))\nplan.add_services({'a': ServiceConfig('x')})", phase: PhaseValidation, want: []string{"already exists"}},
 		{
 			name: "a batch does not see itself", body: `plan.add_services({"a": ServiceConfig("x"), "b": ServiceConfig("x", cmd=["{{sundog:a:ip_address}}"])})`, phase: PhaseValidation,
-			want: []string{"cmd of service 'b' refers to {{a.ip_address}}, which is known only after service 'a' at main.star:2:22"},
+			want: []string{"cmd of service 'b' refers to {{a.ip_address}}, which is known only when this instruction is done"},
 		},
 	})
 }

@@ -30,7 +30,7 @@ print {"Message":"[\"artifact-33ff1bcf\", \"artifact-33ff1bcf-2\", \"artifact-5d
 		},
 	})
 	testRefused(t, []refused{
-		{name: "a dictionary", body: `plan.render_templates({"a": {"template": "", "data": 1}})`, want: []string{`config["a"]: must be a struct(template=..., data=...), got dict`}},
+		{name: "another dictionary", body: `plan.render_templates({"a": {"data": 1}})`, want: []string{`config["a"]: must be a struct(template=..., data=...), got dict`}},
 		{name: "missing fields", body: `plan.render_templates({"a": struct(templat="")})`, want: []string{`config["a"]: unknown field "templat" (did you mean "template"?)`, `config["a"].template: is missing`, `config["a"].data: is missing`}},
 		{name: "bad template", body: `plan.render_templates({"a": struct(template="{{ .x", data={})})`, at: "main.star:2:26", want: []string{`config["a"].template: template`, "unclosed action"}},
 		{name: "data without JSON form", body: `plan.render_templates({"a": struct(template="", data={"f": [len]})})`, want: []string{`config["a"].data: ["f"][0]: a`}},
@@ -123,7 +123,7 @@ run_sh {"Acceptance":{"Codes":[0]},"ID":"task.My_Task-2","Kind":"sh","Name":"my-
 	})
 	testRefused(t, []refused{
 		{name: "the script is not the first", body: `plan.run_sh("echo hi")`, want: []string{"run: is missing: it must be a string"}},
-		{name: "a Directory", body: `plan.run_sh(run="x", files={"/a": Directory(persistent_key="k")})`, want: []string{`files["/a"]: must be a string, got Directory`}},
+		{name: "no mount", body: `plan.run_sh(run="x", files={"/a": 1})`, want: []string{`files["/a"]: must be a string | Directory, got int 1`}},
 		{name: "store", body: `plan.run_sh(run="x", store=[1])`, want: []string{"store[0]: must be a string | StoreSpec, got int 1"}},
 		{name: "stored twice", body: `plan.run_sh(run="x", store=["/a", "/a"])`, phase: PhaseValidation, want: []string{"stores '/a' twice"}},
 		{name: "missing artifact", body: `plan.run_sh(run="x", files={"/a": "none"})`, phase: PhaseValidation, want: []string{"mounts at /a: artifact name 'none' does not exist"}},

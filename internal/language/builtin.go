@@ -2,6 +2,7 @@ package language
 
 import (
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -33,7 +34,22 @@ func newDescription() *param[string] {
 
 // instruction declares a function of plan. A description parameter is added.
 func instruction(name, doc, returns string, handle func(c *call) (starlark.Value, error), parameters ...anyParameter) *builtin {
-	return &builtin{signature: newSignature(name, kindInstruction, doc, returns, append(parameters, newDescription())), handle: handle}
+	return &builtin{signature: newSignature(name, kindInstruction, doc, returns, withDescription(parameters)), handle: handle}
+}
+
+// withDescription puts the description parameter behind the others and before those that are given by name only.
+func withDescription(parameters []anyParameter) []anyParameter {
+	at := len(parameters)
+	for at > 0 && parameters[at-1].base().Named() {
+		at--
+	}
+	return slices.Insert(slices.Clone(parameters), at, anyParameter(newDescription()))
+}
+
+// understanding gives an instruction that understands calls of earlier versions as well.
+func (b *builtin) understanding(earlier *earlierForm) *builtin {
+	b.earlier = earlier
+	return b
 }
 
 // function declares a global function.
@@ -71,7 +87,7 @@ func (c *call) record(operation plan.Operation, format string, arguments ...any)
 			description, _ = starlark.AsString(value)
 			continue
 		}
-		shown[p.Name] = displayData(value)
+		shown[p.Name] = displayData(value, c.in.meant)
 	}
 	c.in.record(plan.Instruction{
 		Name: c.signature.name, Position: c.scope.site.position, Description: description, Arguments: shown, Operation: operation,

@@ -31,6 +31,8 @@ type walker struct {
 	nodes int
 	// shown is set where the result is for people to see: secrets are left out of it.
 	shown bool
+	// meant are the values of types that structs and dictionaries stood for, so that their secrets are known as well.
+	meant map[starlark.Value]*typed
 }
 
 func (w *walker) enter(depth int) error {
@@ -83,6 +85,12 @@ func toData(value starlark.Value) (any, error) {
 func (w *walker) data(value starlark.Value, depth int) (any, error) {
 	if err := w.enter(depth); err != nil {
 		return nil, err
+	}
+	switch value.(type) {
+	case *starlark.Dict, *starlarkstruct.Struct:
+		if made := w.meant[value]; made != nil {
+			value = made
+		}
 	}
 	switch value := value.(type) {
 	case starlark.NoneType:
@@ -171,8 +179,8 @@ func (w *walker) attributes(value starlark.HasAttrs, depth int) (any, error) {
 }
 
 // displayData is toData for showing: what has no JSON form is shown as Starlark prints it.
-func displayData(value starlark.Value) any {
-	converted, err := (&walker{shown: true}).data(value, 0)
+func displayData(value starlark.Value, meant map[starlark.Value]*typed) any {
+	converted, err := (&walker{shown: true, meant: meant}).data(value, 0)
 	switch {
 	case err == nil:
 		return converted

@@ -25,7 +25,16 @@ type ParameterDescriptor struct {
 	Doc      string
 	// Aliases are names that earlier versions of the language had; using one is a warning.
 	Aliases []string
+	// Former tells for a parameter that only earlier versions had what to write instead. It is given by name, and giving
+	// it is a warning.
+	Former string
+	// Extension tells that the parameter is Sundog's own. It is given by name, so that it has no part in the order of
+	// arguments that packages rely on.
+	Extension bool
 }
+
+// Named tells whether the parameter is given by name only.
+func (p *ParameterDescriptor) Named() bool { return p.Former != "" || p.Extension }
 
 // The kinds of builtins.
 const (
@@ -48,7 +57,8 @@ func Descriptors() []Descriptor {
 	return all
 }
 
-// signature is what a builtin accepts: its parameters in positional order, description last.
+// signature is what a builtin accepts: its parameters in positional order, description last, then those that are given by
+// name only: Sundog's own and those of earlier versions.
 type signature struct {
 	name       string
 	kind       string
@@ -56,6 +66,9 @@ type signature struct {
 	returns    string
 	parameters []*parameter
 	byName     map[string]int
+	positional int // how many can be given by position
+	// earlier understands calls of earlier versions; nil where there is nothing to understand.
+	earlier *earlierForm
 }
 
 func newSignature(name, kind, doc, returns string, parameters []anyParameter) *signature {
@@ -66,6 +79,9 @@ func newSignature(name, kind, doc, returns string, parameters []anyParameter) *s
 		s.parameters = append(s.parameters, inner)
 		for _, name := range append([]string{inner.Name}, inner.Aliases...) {
 			s.byName[name] = i
+		}
+		if !inner.Named() {
+			s.positional = i + 1
 		}
 	}
 	return s
@@ -87,10 +103,22 @@ func (s *signature) qualified() string {
 	return s.name
 }
 
-func (s *signature) names() []string {
-	names := make([]string, len(s.parameters))
-	for i, p := range s.parameters {
+// order lists the parameters that can be given by position.
+func (s *signature) order() []string {
+	names := make([]string, s.positional)
+	for i, p := range s.parameters[:s.positional] {
 		names[i] = p.Name
+	}
+	return names
+}
+
+// names lists what a call of today can name.
+func (s *signature) names() []string {
+	var names []string
+	for _, p := range s.parameters {
+		if p.Former == "" {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }

@@ -13,6 +13,7 @@ type documentedParameter struct {
 
 var (
 	sectionPattern = regexp.MustCompile(`^(Args|Arguments|Parameters|Returns|Return|Yields|Raises|Example|Examples|Note|Notes):\s*$`)
+	typeRemark     = regexp.MustCompile(`(?i)\s*,\s*(optional|required)\s*$`)
 	argumentLine   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)\s*(?:\(([^)]*)\))?\s*:\s*(.*)$`)
 )
 
@@ -36,7 +37,7 @@ func parseDocstring(doc string) map[string]documentedParameter {
 		match := argumentLine.FindStringSubmatch(trimmed)
 		if match != nil && (depth < 0 || indentation <= depth) {
 			depth, current = indentation, match[1]
-			found[current] = documentedParameter{kind: strings.TrimSpace(match[2])}
+			found[current] = documentedParameter{kind: typeRemark.ReplaceAllString(strings.TrimSpace(match[2]), "")}
 			texts[current] = []string{match[3]}
 			continue
 		}

@@ -38,6 +38,10 @@ func (in *interpreter) entry() (*entry, error) {
 	}
 	name := in.request.MainFunction
 	function, ok := main.globals[name].(*starlark.Function)
+	if other := main.globals[name]; !ok && other != nil {
+		return nil, errorAt(plan.Position{File: file.String(), Line: 1, Column: 1}, "No '%s' function found in the file %s of package %s: the global %s is of type %s, and must be made by def",
+			name, file, in.pkg.Name, name, other.Type())
+	}
 	if !ok {
 		return nil, errorAt(plan.Position{File: file.String(), Line: 1, Column: 1}, "No '%s' function found in the file %s of package %s: define \"def %s(plan):\"%s",
 			name, file, in.pkg.Name, name, didYouMean(name, slices.Sorted(maps.Keys(main.globals))))

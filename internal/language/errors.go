@@ -169,10 +169,31 @@ func (in *interpreter) evaluationError(made *Error, err error) {
 			made.Position = made.Backtrace[last].Position
 		}
 	}
+	message = explained(message)
 	if reason, cause := in.stopReason(); reason != "" && strings.Contains(message, "cancelled") {
 		message, made.cause = reason, cause
 	}
 	made.Problems = []Problem{{Position: made.Position, Message: message}}
+}
+
+// explained adds what the interpreter cannot know: what a runtime value is, and which function of plan was meant.
+func explained(message string) string {
+	if name, ok := strings.CutPrefix(message, `"plan" struct has no .`); ok && !strings.Contains(message, "did you mean") {
+		names := make([]string, len(instructions))
+		for i, b := range instructions {
+			names[i] = b.name
+		}
+		name, _, _ = strings.Cut(name, " ")
+		return message + didYouMean(name, names)
+	}
+	if name, ok := strings.CutPrefix(message, "dict has no ."); ok && !strings.Contains(message, "did you mean") {
+		name, _, _ = strings.Cut(name, " ")
+		return fmt.Sprintf("%s: write [%q]; a package of an earlier version may want its arguments as a struct, by the argument %s = \"struct\"", message, name, parserKey)
+	}
+	if values := plan.FindRuntimeValues(message); len(values) > 0 {
+		return plan.ReadableRuntimeValues(message + ": " + values[0].String() + " is a text that stands for a value, which is known only while the environment runs")
+	}
+	return message
 }
 
 // validationError gathers everything that validation found, in the order of places in the plan.

@@ -31,6 +31,8 @@ func newExec() *builtin {
 	service := newServiceName()
 	command := required("recipe", execRecipe, "What is run.")
 	accept := newAcceptance([]int64{0}, "[0]")
+	bare := unset("command", textList, "Command and arguments.").replaced("write recipe = ExecRecipe(command = ...)")
+	code := unset("expected_exit_code", anyInteger, "Code that counts as success.").replaced("write acceptable_codes = [code]")
 	return instruction("exec", "Runs a command inside a service, without a shell.", "dict with code, output and extract.<key>", func(c *call) (starlark.Value, error) {
 		operation := &plan.Exec{Service: service.of(c.arguments), Recipe: plan.ExecRecipe{}, Acceptance: accept.of(c.arguments)}
 		asked := command.of(c.arguments)
@@ -40,5 +42,22 @@ func newExec() *builtin {
 		operation.Recipe, operation.ID = *asked, c.in.imperative(operation.Service)
 		c.record(operation, "Executing command on service '%s'", operation.Service)
 		return resultOf(operation.ID, recipeFields(asked)), nil
-	}, service, command, accept.codes, accept.skip)
+	}, service, command, accept.codes, accept.skip, bare, code).understanding(&earlierForm{order: formerOrder, first: isRecipe, complete: func(a *arguments) {
+		formerExec(a, command.index, bare.index, accept.codes.index, code.index)
+		serviceOfRecipe(service, command.base())(a)
+	}})
+}
+
+// formerExec turns a bare command and a single code, which earlier versions took, into a recipe and a list of codes.
+func formerExec(a *arguments, recipe, command, codes, code int) {
+	if bare, isList := a.values[command].(*starlark.List); isList && a.values[recipe] == nil {
+		values := make([]starlark.Value, len(execRecipeType.parameters))
+		values[execRecipeType.command.index] = bare
+		a.values[recipe] = &typed{of: execRecipeType.typeBuiltin, values: values, site: a.scope.site}
+		a.values[command] = nil
+	}
+	if single, isNumber := a.values[code].(starlark.Int); isNumber && a.values[codes] == nil {
+		a.values[codes] = starlark.NewList([]starlark.Value{single})
+		a.values[code] = nil
+	}
 }

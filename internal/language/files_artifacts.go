@@ -10,15 +10,14 @@ import (
 
 func newStoreServiceFiles() *builtin {
 	service := newServiceName()
-	source := required("src", text, "Absolute path in the service's container. A directory stores its contents, as does directory/*.")
+	source := required("src", text, "Absolute path in the service's container. A directory stores its contents, as does directory/*. May hold runtime values.").formerly("src_path")
 	name := newArtifactName()
 	after := optional("depends_on", anyText, "", `""`, "Text with runtime values that must be known before.")
 	return instruction("store_service_files", "Copies files of a running service into a files artifact.", "string: the artifact's name", func(c *call) (starlark.Value, error) {
 		operation := &plan.StoreServiceFiles{Service: service.of(c.arguments), Source: source.of(c.arguments)}
 		artifact := name.of(c.arguments)
 		after.of(c.arguments)
-		c.scope.refuseRuntime("src", operation.Source)
-		if operation.Source != "" && !path.IsAbs(operation.Source) {
+		if operation.Source != "" && !path.IsAbs(operation.Source) && len(plan.FindRuntimeValues(operation.Source)) == 0 {
 			c.scope.problem("src", "%q must be an absolute path", operation.Source)
 		}
 		if c.bad() {

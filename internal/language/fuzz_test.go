@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
@@ -27,6 +30,9 @@ func FuzzFile(f *testing.F) {
 		"def run(plan):\n  plan.wait('a', GetHttpRequestRecipe('p', '/'), 'code', 'IN', [1])", "def run(plan, a=1, *b, **c):\n  '''x\n\n  Args:\n    a (int): b\n  '''\n",
 		"def run(plan):\n  plan.upload_files('.')\n  json.decode('[[')\n  time.now()\n", "def run(plan):\n  return {'a': {1: len}}", "\x00", "\xff",
 	} {
+		f.Add(seed)
+	}
+	for _, seed := range conformanceSources(f) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
@@ -49,6 +55,29 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("two interpretations differ (%v, %v)", err1, err2)
 		}
 	})
+}
+
+// conformanceSources are the main files of the conformance suite's packages: every instruction and type is among them.
+func conformanceSources(f *testing.F) []string {
+	f.Helper()
+	paths, err := filepath.Glob(filepath.Join("conformance", "testdata", "*", "*.txtar"))
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("the conformance suite is not there: %v", err)
+	}
+	var sources []string
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			// A case about limits says nothing here, as the limits are others.
+			if file.Name == "main.star" && !strings.Contains(string(file.Data), "range(100000") {
+				sources = append(sources, string(file.Data))
+			}
+		}
+	}
+	return sources
 }
 
 func FuzzArguments(f *testing.F) {

@@ -26,7 +26,7 @@ var types = []*typeBuiltin{
 }
 
 // formerNames are instructions that earlier versions of the language called otherwise.
-var formerNames = map[string]string{"assert": "verify"}
+var formerNames = map[string]string{"assert": "verify", "store_files_from_service": "store_service_files"}
 
 // globals is what every file of a package sees besides Starlark's own universe.
 func (in *interpreter) globals() starlark.StringDict {
@@ -54,7 +54,7 @@ func (in *interpreter) plan() starlark.Value {
 	}
 	for former, now := range formerNames {
 		members[former] = in.starlarkFunction(former, func(in *interpreter, thread *starlark.Thread, positional starlark.Tuple, keywords []starlark.Tuple) (starlark.Value, error) {
-			in.warn(in.site(thread).position, "plan."+former+" is now called plan."+now)
+			in.deprecate(in.site(thread).position, "plan."+former+" is now called plan."+now)
 			return starlark.Call(thread, members[now], positional, keywords)
 		})
 	}

@@ -26,6 +26,7 @@ type interpreter struct {
 	loading     []*module               // innermost last
 	trees       map[locator.File]*plan.FileTree
 	frozen      map[starlark.Value]bool
+	meant       map[starlark.Value]*typed // what structs and dictionaries of earlier versions stood for
 	recorder
 
 	mutex    sync.Mutex
@@ -38,7 +39,7 @@ type interpreter struct {
 func newInterpreter(ctx context.Context, pkg *locator.Package, request Request) *interpreter {
 	in := &interpreter{
 		ctx: ctx, pkg: pkg, request: request,
-		modules: map[locator.File]*module{}, files: map[string]locator.File{}, trees: map[locator.File]*plan.FileTree{}, frozen: map[starlark.Value]bool{},
+		modules: map[locator.File]*module{}, files: map[string]locator.File{}, trees: map[locator.File]*plan.FileTree{}, frozen: map[starlark.Value]bool{}, meant: map[starlark.Value]*typed{},
 		recorder: newRecorder(),
 	}
 	in.predeclared = in.globals()

@@ -18,6 +18,9 @@ func (in *interpreter) jsonModule() starlark.Value {
 	} {
 		original := json.Module.Members[name].(*starlark.Builtin) //nolint:forcetypeassert // it is one
 		members[name] = in.starlarkFunction(original.Name(), func(_ *interpreter, thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			if name == "decode" && len(args)+len(kwargs) > 1 {
+				return nil, fmt.Errorf("%s takes one argument: check the text before, or let the error tell", original.Name())
+			}
 			for _, arg := range args {
 				if err := check(arg); err != nil {
 					return nil, fmt.Errorf("%s: %w", original.Name(), err)

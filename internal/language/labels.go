@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
 // reservedLabels is the prefix of Sundog's own labels.
@@ -27,6 +29,8 @@ func labelReason(key, value string) string {
 		return ""
 	case len(key) > min(maxLabelKey, maxLabelName) || !labelKey.MatchString(key):
 		return fmt.Sprintf("key %q must be at most %d lower-case letters, digits, '.', '_' and '-', with a letter or digit at both ends", shorten(key), maxLabelName)
+	case len(plan.FindRuntimeValues(value)) > 0:
+		return "" // What it will be is not known yet.
 	case len(value) > maxLabelValue || !labelValue.MatchString(value):
 		return fmt.Sprintf("value %q of key %q must be at most %d letters, digits, '.', '_' and '-', with a letter or digit at both ends", shorten(value), key, maxLabelValue)
 	}

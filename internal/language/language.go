@@ -154,5 +154,5 @@ func outputData(output starlark.Value) any {
 	case errors.Is(err, errTooDeep), errors.Is(err, errTooMuch):
 		return "(" + err.Error() + ")"
 	}
-	return displayData(output)
+	return displayData(output, nil)
 }

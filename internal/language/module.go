@@ -124,10 +124,3 @@ func (s *scope) resolve(at, text string, target locator.Target) (locator.File, b
 	}
 	return file, true
 }
-
-// refuseRuntime reports a runtime value where only text that is known beforehand makes sense.
-func (s *scope) refuseRuntime(at, text string) {
-	if values := plan.FindRuntimeValues(text); len(values) > 0 {
-		s.problem(at, "%s is known only while the environment runs, and cannot stand here", plan.ReadableRuntimeValues(values[0].String()))
-	}
-}

@@ -71,6 +71,12 @@ func (p *param[T]) hidden() *param[T] {
 	return p
 }
 
+// own marks a parameter that upstream does not have.
+func (p *param[T]) own() *param[T] {
+	p.Extension = true
+	return p
+}
+
 // formerly adds names that earlier versions of the language had for the parameter.
 func (p *param[T]) formerly(names ...string) *param[T] {
 	p.Aliases = append(p.Aliases, names...)
@@ -91,6 +97,12 @@ func (p *param[T]) given(a *arguments) bool { return a.values[p.index] != nil }
 
 // raw is the argument as the package passed it, nil when it was left out.
 func (p *param[T]) raw(a *arguments) starlark.Value { return a.values[p.index] }
+
+// replaced marks a parameter that only earlier versions of the language had, and says what to write instead.
+func (p *param[T]) replaced(instead string) *param[T] {
+	p.Former = instead
+	return p
+}
 
 // arguments are the values of one call, or of one typed value that an instruction looks into.
 type arguments struct {

@@ -7,7 +7,7 @@ import (
 )
 
 func newReadFile() *builtin {
-	source := required("src", text, "Locator of a text file, as for import_module.")
+	source := required("src", text, "Locator of a text file, as for import_module.").formerly("src_path")
 	return function("read_file", "Gives the text of a file; of a Compose file the Starlark that it means.", "string", func(c *call) (starlark.Value, error) {
 		where := source.of(c.arguments)
 		if c.bad() {

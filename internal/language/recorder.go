@@ -17,15 +17,16 @@ type recorder struct {
 	instructions []plan.Instruction
 	warnings     []plan.Warning
 	warned       map[plan.Warning]bool
-	services     map[string]*typed // as add_service returned them, by name
-	order        []string          // names of services, first added first
-	imperatives  map[string]int    // how many exec, request, wait, store_service_files a service has had
-	names        map[string]bool   // names of artifacts and tasks that are taken
+	deprecations map[plan.Position]int // indexes in warnings
+	services     map[string]*typed     // as add_service returned them, by name
+	order        []string              // names of services, first added first
+	imperatives  map[string]int        // how many exec, request, wait, store_service_files a service has had
+	names        map[string]bool       // names of artifacts and tasks that are taken
 }
 
 func newRecorder() recorder {
 	return recorder{
-		warned: map[plan.Warning]bool{}, services: map[string]*typed{}, imperatives: map[string]int{}, names: map[string]bool{},
+		warned: map[plan.Warning]bool{}, deprecations: map[plan.Position]int{}, services: map[string]*typed{}, imperatives: map[string]int{}, names: map[string]bool{},
 	}
 }
 
@@ -39,6 +40,18 @@ func (r *recorder) warn(position plan.Position, message string) {
 	if !r.warned[warning] {
 		r.warned[warning] = true
 		r.warnings = append(r.warnings, warning)
+	}
+}
+
+// deprecate warns of a form of an earlier version of the language: one warning for each place, whatever stands there.
+func (r *recorder) deprecate(position plan.Position, message string) {
+	index, found := r.deprecations[position]
+	switch {
+	case !found:
+		r.deprecations[position] = len(r.warnings)
+		r.warnings = append(r.warnings, plan.Warning{Position: position, Message: message})
+	case !strings.Contains(r.warnings[index].Message, message):
+		r.warnings[index].Message += "; " + message
 	}
 }
 
@@ -130,6 +143,10 @@ func (in *interpreter) ignoredAttributes(spec *plan.ServiceSpec, ignored map[str
 		note(len(spec.FilesToBeMoved) > 0, "files_to_be_moved")
 		note(spec.PublishUDP, "publish_udp")
 		note(spec.TTY, "tty_enabled")
+		note(spec.NoInit, "tini_enabled")
+		note(len(spec.PublicPorts) > 0, "public_ports")
+		note(spec.GPU != nil && len(spec.GPU.DeviceIDs) > 0, "gpu.device_ids")
+		note(spec.GPU != nil && len(spec.GPU.Ulimits) > 0, "gpu.ulimits")
 		return
 	}
 	note(len(spec.NodeSelectors) > 0, "node_selectors")

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"text/template"
 
 	"go.starlark.net/starlark"
@@ -16,26 +17,41 @@ import (
 var templateText = kind[plan.Template]{
 	name: "struct(template, data)",
 	check: func(value starlark.Value) string {
-		if _, ok := value.(*starlarkstruct.Struct); !ok {
-			return mustBe("struct(template=..., data=...)", value)
+		if _, isDict := value.(*starlark.Dict); isDict {
+			// Earlier versions had dictionaries here.
+			list, _ := fields(value)
+			if slices.ContainsFunc(list, func(field starlark.Tuple) bool { return field[0] == starlark.String("template") }) {
+				return ""
+			}
+		} else if _, ok := value.(*starlarkstruct.Struct); ok {
+			return ""
 		}
-		return ""
+		return mustBe("struct(template=..., data=...)", value)
 	},
 	convert: func(s *scope, at string, value starlark.Value) plan.Template {
-		fields, _ := value.(*starlarkstruct.Struct)
+		list, _ := fields(value)
 		made := plan.Template{}
-		for _, name := range fields.AttrNames() {
-			field, err := fields.Attr(name)
-			if err != nil {
-				continue
+		var names []string
+		if value.Type() == "dict" {
+			s.in.deprecate(s.site.position, "a template is given as a dict: write struct(template = ..., data = ...)")
+		}
+		for _, item := range list {
+			name, _ := starlark.AsString(item[0])
+			field := item[1]
+			if name == "template_data" {
+				s.in.deprecate(s.site.position, "the field template_data of a template is now called data")
+				name = "data"
 			}
+			names = append(names, name)
 			switch name {
 			case "template":
 				if reason := anyText.check(field); reason != "" {
 					s.problem(at+".template", "%s", reason)
 				}
 				made.Text = anyText.convert(s, at, field)
-				if _, err := template.New(path.Base(at)).Parse(made.Text); err != nil {
+				if values := plan.FindRuntimeValues(made.Text); len(values) > 0 {
+					s.problem(at+".template", "the text of a template cannot hold %s: pass it in data", plan.ReadableRuntimeValues(values[0].String()))
+				} else if _, err := template.New(path.Base(at)).Parse(made.Text); err != nil {
 					s.problem(at+".template", "%v", err)
 				}
 			case "data":
@@ -45,7 +61,7 @@ var templateText = kind[plan.Template]{
 			}
 		}
 		for _, name := range []string{"template", "data"} {
-			if !slices.Contains(fields.AttrNames(), name) {
+			if !slices.Contains(names, name) {
 				s.problem(at+"."+name, "is missing")
 			}
 		}
@@ -54,11 +70,11 @@ var templateText = kind[plan.Template]{
 }
 
 func newArtifactName() *param[string] {
-	return unset("name", text, "Name of the files artifact; derived from the content when left out.").formerly("artifact_name")
+	return unset("name", text, "Name of the files artifact; derived from the content when left out.").formerly("artifact_name", "artifact_id", "artifact_uuid")
 }
 
 func newRenderTemplates() *builtin {
-	config := required("config", dictOf(templateText), "Files by relative path: struct(template=text of a Go text/template, data=any value with a JSON form). Strings in data may hold runtime values.")
+	config := required("config", dictOf(templateText), "Files by relative path: struct(template=text of a Go text/template, data=any value with a JSON form). Strings in data may hold runtime values.").formerly("template_and_data_by_dest_rel_filepath")
 	name := newArtifactName()
 	return instruction("render_templates", "Makes a files artifact out of Go text/templates.", "string: the artifact's name", func(c *call) (starlark.Value, error) {
 		templates, artifact := config.of(c.arguments), name.of(c.arguments)
@@ -71,7 +87,13 @@ func newRenderTemplates() *builtin {
 			made := templates[file]
 			made.Path = path.Clean(file)
 			operation.Templates = append(operation.Templates, made)
+		}
+		slices.SortFunc(operation.Templates, func(a, b plan.Template) int { return strings.Compare(a.Path, b.Path) })
+		for i, made := range operation.Templates {
 			content = append(content, made.Path, made.Text)
+			if i > 0 && operation.Templates[i-1].Path == made.Path {
+				c.scope.problem("config", "path %q is given in two spellings", shorten(made.Path))
+			}
 		}
 		if dict, ok := config.raw(c.arguments).(*starlark.Dict); ok && dict.Len() == 0 {
 			c.scope.problem("config", "can't be empty")

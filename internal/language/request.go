@@ -19,5 +19,5 @@ func newRequest() *builtin {
 		operation.Recipe, operation.ID = *recipe, c.in.imperative(operation.Service)
 		c.record(operation, "Running '%s' request on service '%s'", recipe.Method, operation.Service)
 		return resultOf(operation.ID, recipeFields(recipe)), nil
-	}, service, asked, accept.codes, accept.skip)
+	}, service, asked, accept.codes, accept.skip).understanding(&earlierForm{order: formerOrder, first: isRecipe, complete: serviceOfRecipe(service, asked.base())})
 }

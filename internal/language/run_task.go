@@ -29,7 +29,7 @@ type taskParameters struct {
 	name          *param[string]
 	script        *param[string]
 	image         *param[plan.Image]
-	files         *param[map[string]string]
+	files         *param[map[string]plan.Mount]
 	store         *param[[]plan.StoreSpec]
 	wait          *param[time.Duration]
 	accept        acceptanceParameters
@@ -42,7 +42,7 @@ func newTaskParameters(defaultImage string) taskParameters {
 		name:          unset("name", text, "Name of the task; derived from the script when left out."),
 		script:        required("run", text, "The script. May hold runtime values."),
 		image:         optional("image", image, plan.Image{Name: defaultImage}, `"`+defaultImage+`"`, "Image that the script runs in."),
-		files:         optional("files", dictOf(identity), nil, "{}", "Names of files artifacts by mount path."),
+		files:         optional("files", dictOf(mount), nil, "{}", "What is mounted, by absolute path: a files artifact's name or a Directory."),
 		store:         optional("store", listOf(store), nil, "[]", "Paths that become files artifacts when the script is done: strings or StoreSpec."),
 		wait:          optional("wait", durationOrNone, taskTimeout, `"180s"`, "How long the script may take; None means no bound.").noneMatters(),
 		accept:        newAcceptance([]int64{0}, "[0]"),
@@ -56,14 +56,8 @@ func (p taskParameters) task(a *arguments, kind plan.TaskKind) *plan.RunTask {
 	task := &plan.RunTask{
 		Name: p.name.of(a), Kind: kind, Script: p.script.of(a), Store: p.store.of(a), Timeout: p.wait.of(a), Acceptance: p.accept.of(a),
 		Service: plan.ServiceSpec{
-			Image: p.image.of(a), NodeSelectors: p.nodeSelectors.of(a), Tolerations: p.tolerations.of(a), IPPlaceholder: defaultIPPlaceholder,
+			Image: p.image.of(a), Files: p.files.of(a), NodeSelectors: p.nodeSelectors.of(a), Tolerations: p.tolerations.of(a), IPPlaceholder: defaultIPPlaceholder,
 		},
-	}
-	for mountPath, artifact := range p.files.of(a) {
-		if task.Service.Files == nil {
-			task.Service.Files = map[string]plan.Mount{}
-		}
-		task.Service.Files[mountPath] = plan.Mount{Artifacts: []string{artifact}}
 	}
 	return task
 }
@@ -90,7 +84,8 @@ func (c *call) recordTask(task *plan.RunTask, description string) starlark.Value
 	}
 	c.record(task, "%s", description)
 	result := resultOf(task.ID, []string{fieldCode, fieldOutput})
-	fields := starlark.StringDict{"files_artifacts": starlark.NewList(artifacts)}
+	// Packages know the list by two names.
+	fields := starlark.StringDict{"files_artifacts": starlark.NewList(artifacts), "file_artifacts": starlark.NewList(slices.Clone(artifacts))}
 	for _, item := range result.Items() {
 		name, _ := starlark.AsString(item[0])
 		fields[name] = item[1]
@@ -147,8 +142,8 @@ func newRunSh() *builtin {
 func newRunPython() *builtin {
 	p := newTaskParameters(pythonImage)
 	args := optional("args", textList, nil, "[]", "Arguments of the script. May hold runtime values.")
-	packages := optional("packages", textList, nil, "[]", "Packages that pip installs before.")
-	env := optional("env_vars", textDict, nil, "{}", "Environment. Values may hold runtime values.")
+	packages := optional("packages", textList, nil, "[]", "Packages that pip installs before. May hold runtime values.")
+	env := optional("env_vars", textDict, nil, "{}", "Environment. Values may hold runtime values.").own()
 	return instruction("run_python", "Runs a Python script in a container of its own.", shownTaskResult, func(c *call) (starlark.Value, error) {
 		task := p.task(c.arguments, plan.TaskPython)
 		task.Args, task.Packages, task.Service.Env = args.of(c.arguments), packages.of(c.arguments), env.of(c.arguments)

@@ -52,8 +52,10 @@ func (e *argumentError) Error() string {
 // bind assigns the arguments of a call to parameters. All that is wrong is reported to the scope.
 func (s *signature) bind(sc *scope, positional starlark.Tuple, keywords []starlark.Tuple) *arguments {
 	bound := &arguments{signature: s, values: make([]starlark.Value, len(s.parameters)), wrong: map[int]bool{}, scope: sc}
-	// description stands last and is given by keyword.
-	if most := len(s.parameters); len(positional) > most {
+	if s.earlier != nil {
+		positional, keywords = s.earlier.reorder(sc, s, positional, keywords)
+	}
+	if most := s.positional; len(positional) > most {
 		sc.problem(fmt.Sprintf("argument %d", most+1), "%s takes at most %d positional arguments, %d were given", s.qualified(), most, len(positional))
 		positional = positional[:most]
 	}
@@ -68,10 +70,17 @@ func (s *signature) bind(sc *scope, positional starlark.Tuple, keywords []starla
 		case bound.values[index] != nil:
 			sc.problem(name, "given more than once")
 			continue
+		case s.parameters[index].Former != "":
+			if keyword[1] != starlark.None {
+				sc.in.deprecate(sc.site.position, fmt.Sprintf("%s: argument %q belongs to an earlier version of the language: %s", s.qualified(), name, s.parameters[index].Former))
+			}
 		case name != s.parameters[index].Name:
-			sc.in.warn(sc.site.position, fmt.Sprintf("%s: argument %q is now called %q", s.qualified(), name, s.parameters[index].Name))
+			sc.in.deprecate(sc.site.position, fmt.Sprintf("%s: argument %q is now called %q", s.qualified(), name, s.parameters[index].Name))
 		}
 		bound.values[index] = keyword[1]
+	}
+	if s.earlier != nil && s.earlier.complete != nil {
+		s.earlier.complete(bound)
 	}
 	for i, p := range s.parameters {
 		value := bound.values[i]

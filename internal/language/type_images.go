@@ -47,7 +47,7 @@ func newImageBuildSpecType() *imageBuildSpecBuiltin {
 		file:      optional("build_file", text, "Dockerfile", `"Dockerfile"`, "Build file, relative to the folder. The folder that holds it becomes the build context."),
 		stage:     unset("target_stage", text, "Stage of a multi-stage build to stop at."),
 		arguments: optional("build_args", textDict, nil, "{}", "Build arguments."),
-		keep:      optional("keep_context", boolean, false, "False", "Whether build_context_dir is the build context also where build_file lies in a folder of it."),
+		keep:      optional("keep_context", boolean, false, "False", "Whether build_context_dir is the build context also where build_file lies in a folder of it.").own(),
 	}
 	t.typeBuiltin = newType("ImageBuildSpec", "An image that is built from files of a package.", t.image, t.context, t.file, t.stage, t.arguments, t.keep)
 	return t
@@ -78,15 +78,12 @@ var image = union("string | ImageSpec | ImageBuildSpec | NixBuildSpec",
 	kind[plan.Image]{
 		name: "string", check: anyText.check,
 		convert: func(s *scope, at string, value starlark.Value) plan.Image {
-			name := anyText.convert(s, at, value)
-			s.refuseRuntime(at, name)
-			return plan.Image{Name: name}
+			return plan.Image{Name: anyText.convert(s, at, value)}
 		},
 	},
 	typedKind(imageSpecType.typeBuiltin, func(a *arguments, _ *typed) plan.Image {
 		t := imageSpecType
 		made := plan.Image{Name: t.image.of(a)}
-		a.scope.refuseRuntime(a.path("image"), made.Name)
 		if t.username.given(a) != t.password.given(a) {
 			a.scope.problem(a.path("username"), "goes together with password: give both or neither")
 		}
@@ -108,7 +105,6 @@ var image = union("string | ImageSpec | ImageBuildSpec | NixBuildSpec",
 func buildImage(a *arguments, made *typed) plan.Image {
 	t := imageBuildSpecType
 	name, file := t.image.of(a), t.file.of(a)
-	a.scope.refuseRuntime(a.path("image_name"), name)
 	build := &plan.Build{BuildFile: path.Base(file), TargetStage: t.stage.of(a), Args: t.arguments.of(a)}
 	// The folder that holds the build file becomes the context, as upstream, unless the package asks for another one.
 	at := a.path("build_context_dir")

@@ -42,7 +42,7 @@ func newPortSpecType() *portSpecBuiltin {
 	}
 	t := &portSpecBuiltin{
 		number:      unset("number", integer(1, 65535), "Port number inside the container."),
-		transport:   optional("transport_protocol", oneOf("TCP", "UDP", "SCTP"), "TCP", `"TCP"`, "TCP, UDP or SCTP."),
+		transport:   optional("transport_protocol", oneOf("TCP", "UDP", "SCTP"), "TCP", `"TCP"`, "TCP, UDP or SCTP.").formerly("protocol"),
 		application: unset("application_protocol", application, "Protocol spoken on the port, for example \"http\". There is no default."),
 		wait:        optional("wait", durationOrNone, defaultPortWait, `"2m"`, "How long the port may take to open after the service started; None means that it is not waited for.").noneMatters(),
 		url:         unset("url", text, "Address shown for the port; derived from the application protocol when left out."),

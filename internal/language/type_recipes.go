@@ -33,6 +33,7 @@ type execRecipeBuiltin struct {
 	*typeBuiltin
 	command *param[[]string]
 	extract *param[map[string]string]
+	service *param[string]
 }
 
 var execRecipeType = newExecRecipeType()
@@ -41,14 +42,15 @@ func newExecRecipeType() *execRecipeBuiltin {
 	t := &execRecipeBuiltin{
 		command: required("command", textList, "Command and arguments, run without a shell. May hold runtime values."),
 		extract: newExtract(),
+		service: newRecipeService(),
 	}
-	t.typeBuiltin = newType("ExecRecipe", "A command to run inside a service.", t.command, t.extract)
+	t.typeBuiltin = newType("ExecRecipe", "A command to run inside a service.", t.command, t.extract, t.service)
 	return t
 }
 
 var execRecipe = typedKind(execRecipeType.typeBuiltin, func(a *arguments, _ *typed) *plan.ExecRecipe {
 	recipe := &plan.ExecRecipe{Command: execRecipeType.command.of(a), Extract: execRecipeType.extract.of(a)}
-	if len(recipe.Command) == 0 && !a.scope.bad() {
+	if starlark.Len(execRecipeType.command.raw(a)) == 0 {
 		a.scope.problem(a.path("command"), "is empty: it must name a program")
 	}
 	return recipe
@@ -57,7 +59,7 @@ var execRecipe = typedKind(execRecipeType.typeBuiltin, func(a *arguments, _ *typ
 // httpRecipeBuiltin is one of the types GetHttpRequestRecipe and PostHttpRequestRecipe with its parameters.
 type httpRecipeBuiltin struct {
 	*typeBuiltin
-	method      string
+	service     *param[string]
 	port        *param[string]
 	endpoint    *param[string]
 	body        *param[string]
@@ -71,27 +73,29 @@ var (
 	postRecipeType = newPostRecipeType()
 )
 
-func newHTTPRecipe(method string) *httpRecipeBuiltin {
+func newHTTPRecipe() *httpRecipeBuiltin {
 	return &httpRecipeBuiltin{
-		method:   method,
+		service:  newRecipeService(),
 		port:     required("port_id", text, "Id of the service's port."),
-		endpoint: required("endpoint", anyText, "Path and query, appended to http://address:port as it is."),
+		endpoint: required("endpoint", anyText, "Path and query, appended to http://address:port as it is. May hold runtime values."),
 		extract:  newExtract(),
-		headers:  optional("headers", textDict, nil, "{}", "Headers of the request."),
+		headers:  optional("headers", textDict, nil, "{}", "Headers of the request. Values may hold runtime values."),
 	}
 }
 
 func newGetRecipeType() *httpRecipeBuiltin {
-	t := newHTTPRecipe("GET")
-	t.typeBuiltin = newType("GetHttpRequestRecipe", "An HTTP GET request to a service.", t.port, t.endpoint, t.extract, t.headers)
+	t := newHTTPRecipe()
+	t.typeBuiltin = newType("GetHttpRequestRecipe", "An HTTP GET request to a service.", t.port, t.endpoint, t.extract, t.headers, t.service)
+	t.method = "GET"
 	return t
 }
 
 func newPostRecipeType() *httpRecipeBuiltin {
-	t := newHTTPRecipe("POST")
+	t := newHTTPRecipe()
 	t.body = optional("body", anyText, "", `""`, "Body of the request. May hold runtime values.")
 	t.contentType = optional("content_type", anyText, "application/json", `"application/json"`, "Content type of the body; wins over a header of that name.")
-	t.typeBuiltin = newType("PostHttpRequestRecipe", "An HTTP POST request to a service.", t.port, t.endpoint, t.body, t.contentType, t.extract, t.headers)
+	t.typeBuiltin = newType("PostHttpRequestRecipe", "An HTTP POST request to a service.", t.port, t.endpoint, t.body, t.contentType, t.extract, t.headers, t.service)
+	t.method = "POST"
 	return t
 }
 

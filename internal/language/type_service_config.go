@@ -35,6 +35,10 @@ type serviceConfigBuiltin struct {
 	tolerations                                                           *param[[]plan.Toleration]
 	init, tty, publishUDP, privileged, hostProcesses                      *param[bool]
 	gpu                                                                   *param[*plan.GPU]
+	formerFiles                                                           *param[map[string]string]
+	formerMemory                                                          *param[int64]
+	formerUlimits                                                         *param[map[string]int64]
+	formerNetwork                                                         *param[string]
 }
 
 var serviceConfigType = newServiceConfigType()
@@ -43,12 +47,12 @@ func newServiceConfigType() *serviceConfigBuiltin {
 	whole := integer(0, math.MaxInt64)
 	memory := integer(minMemoryMB, math.MaxInt64)
 	t := &serviceConfigBuiltin{
-		image:            required("image", image, "Image that the service runs."),
-		ports:            optional("ports", dictOf(port), nil, "{}", "Ports by id."),
+		image:            required("image", image, "Image that the service runs.").formerly("container_image_name"),
+		ports:            optional("ports", dictOf(port), nil, "{}", "Ports by id.").formerly("used_ports"),
 		publicPorts:      optional("public_ports", dictOf(port), nil, "{}", "Fixed ports of the host by port id; every id must be one of ports."),
 		files:            optional("files", dictOf(mount), nil, "{}", "What is mounted, by absolute path: a files artifact's name or a Directory."),
-		entrypoint:       optional("entrypoint", textList, nil, "[]", "Replaces the image's entrypoint when it is not empty. May hold runtime values."),
-		cmd:              optional("cmd", textList, nil, "[]", "Replaces the image's command when it is not empty. May hold runtime values."),
+		entrypoint:       optional("entrypoint", textList, nil, "[]", "Replaces the image's entrypoint when it is not empty. May hold runtime values.").formerly("entry_point_args", "entrypoint_args"),
+		cmd:              optional("cmd", textList, nil, "[]", "Replaces the image's command when it is not empty. May hold runtime values.").formerly("cmd_args"),
 		env:              optional("env_vars", textDict, nil, "{}", "Environment. Values may hold runtime values."),
 		placeholder:      optional("private_ip_address_placeholder", text, defaultIPPlaceholder, `"`+defaultIPPlaceholder+`"`, "Text that the service's own address replaces in entrypoint, cmd and env_vars."),
 		cpuAllocation:    unset("cpu_allocation", whole, "Former name of max_cpu."),
@@ -58,7 +62,7 @@ func newServiceConfigType() *serviceConfigBuiltin {
 		maxMemory:        unset("max_memory", memory, "Most memory in megabytes (10^6 bytes); no limit when left out."),
 		minMemory:        optional("min_memory", whole, 0, "0", "Memory that must be free, in megabytes (10^6 bytes)."),
 		ready:            unset("ready_conditions", readyCondition, "What must hold before anything after the service happens."),
-		labels:           optional("labels", textDict, nil, "{}", "Labels of the container."),
+		labels:           optional("labels", textDict, nil, "{}", "Labels of the container. Values may hold runtime values."),
 		user:             unset("user", user, "User that the process runs as; the image's when left out."),
 		tolerations:      optional("tolerations", listOf(toleration), nil, "[]", "Kubernetes tolerations; without meaning on Docker."),
 		nodeSelectors:    optional("node_selectors", textDict, nil, "{}", "Kubernetes node selectors; without meaning on Docker."),
@@ -72,13 +76,18 @@ func newServiceConfigType() *serviceConfigBuiltin {
 		privileged:       optional("privileged", boolean, false, "False", "Whether the container is privileged: Docker only, and only where it was allowed."),
 		hostProcesses:    optional("host_pid_namespace", boolean, false, "False", "Whether the container sees the host's processes: Docker only, and only where it was allowed."),
 		binds:            optional("bind_mounts", textDict, nil, "{}", "Paths in the container by path of the host. Only "+dockerSocket+", Docker only, and only where it was allowed."),
-		aliases:          optional("aliases", listOf(hostAlias), nil, "[]", "Further host names under which the other services of the enclave reach this one."),
-		workingDir:       unset("working_dir", text, "Directory that the process starts in; the image's when left out."),
+		aliases:          optional("aliases", listOf(hostAlias), nil, "[]", "Further host names under which the other services of the enclave reach this one.").own(),
+		workingDir:       unset("working_dir", text, "Directory that the process starts in; the image's when left out.").own(),
+		formerFiles:      unset("files_artifact_mount_dirpaths", textDict, "Mount paths by name of files artifact.").replaced("write files = {path: artifact}"),
+		formerMemory:     unset("shm_size", integer(0, math.MaxInt64), "Size of the shared memory in megabytes.").replaced("write gpu = GpuConfig(shm_size = ...)"),
+		formerUlimits:    unset("ulimits", dictOf(anyInteger), "Limits of the process by name.").replaced("write gpu = GpuConfig(ulimits = {...})"),
+		formerNetwork:    unset("subnetwork", anyText, "Part of the network.").replaced("all services of an enclave are in one network, so leave it out"),
 	}
 	t.typeBuiltin = newType("ServiceConfig", "Everything about a service but its name.",
 		t.image, t.ports, t.publicPorts, t.files, t.entrypoint, t.cmd, t.env, t.placeholder, t.cpuAllocation, t.memoryAllocation,
 		t.maxCPU, t.minCPU, t.maxMemory, t.minMemory, t.ready, t.labels, t.user, t.tolerations, t.nodeSelectors, t.moved,
-		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds, t.aliases, t.workingDir)
+		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds, t.aliases, t.workingDir,
+		t.formerFiles, t.formerMemory, t.formerUlimits, t.formerNetwork)
 	return t
 }
 
@@ -119,24 +128,53 @@ var serviceConfig = typedKind(serviceConfigType.typeBuiltin, func(a *arguments, 
 		target   *int64
 	}{{t.cpuAllocation, t.maxCPU, &spec.MaxCPU}, {t.memoryAllocation, t.maxMemory, &spec.MaxMemory}} {
 		if former.from.given(a) {
-			a.scope.in.warn(a.scope.site.position, "ServiceConfig: "+former.from.Name+" is now called "+former.to.Name)
+			a.scope.in.deprecate(a.scope.site.position, "ServiceConfig: "+former.from.Name+" is now called "+former.to.Name)
 			if !former.to.given(a) {
 				*former.target = former.from.of(a)
 			}
 		}
 	}
+	t.earlierAttributes(a, &spec)
 	checkServiceConfig(a, &spec)
 	checkGate(a, &spec)
 	return spec
 })
 
-func checkServiceConfig(a *arguments, spec *plan.ServiceSpec) {
-	if spec.WorkingDir != "" && !path.IsAbs(spec.WorkingDir) {
-		a.scope.problem(a.path("working_dir"), "%q must be an absolute path", shorten(spec.WorkingDir))
+// earlierAttributes takes what other versions of the language gave in other attributes.
+func (t *serviceConfigBuiltin) earlierAttributes(a *arguments, spec *plan.ServiceSpec) {
+	for _, artifact := range slices.Sorted(maps.Keys(t.formerFiles.of(a))) {
+		mountPath := t.formerFiles.of(a)[artifact]
+		if path.IsAbs(artifact) && !path.IsAbs(mountPath) {
+			artifact, mountPath = mountPath, artifact
+		}
+		if _, taken := spec.Files[mountPath]; taken || !path.IsAbs(mountPath) {
+			a.scope.problem(a.path(t.formerFiles.Name), "it is not clear what is mounted at %q: write files = {path: artifact}", shorten(mountPath))
+			continue
+		}
+		if spec.Files == nil {
+			spec.Files = map[string]plan.Mount{}
+		}
+		spec.Files[mountPath] = plan.Mount{Artifacts: []string{artifact}}
 	}
-	a.scope.refuseRuntime(a.path("working_dir"), spec.WorkingDir)
-	for _, mountPath := range slices.Sorted(maps.Keys(spec.Files)) {
-		a.scope.refuseRuntime(a.path("files"), mountPath)
+	if !t.formerMemory.given(a) && !t.formerUlimits.given(a) {
+		return
+	}
+	limits := plan.GPU{DockerDriver: defaultDockerDriver, KubernetesDriver: defaultKubernetesDriver}
+	if spec.GPU != nil {
+		limits = *spec.GPU
+	}
+	if limits.SharedMemoryMB == 0 {
+		limits.SharedMemoryMB = t.formerMemory.of(a)
+	}
+	if len(limits.Ulimits) == 0 {
+		limits.Ulimits = t.formerUlimits.of(a)
+	}
+	spec.GPU = &limits
+}
+
+func checkServiceConfig(a *arguments, spec *plan.ServiceSpec) {
+	if spec.WorkingDir != "" && !path.IsAbs(spec.WorkingDir) && len(plan.FindRuntimeValues(spec.WorkingDir)) == 0 {
+		a.scope.problem(a.path("working_dir"), "%q must be an absolute path", shorten(spec.WorkingDir))
 	}
 	for _, key := range slices.Sorted(maps.Keys(spec.Labels)) {
 		if reason := labelReason(key, spec.Labels[key]); reason != "" {

@@ -18,7 +18,7 @@ var storeSpecType = newStoreSpecType()
 
 func newStoreSpecType() *storeSpecBuiltin {
 	t := &storeSpecBuiltin{
-		source:   required("src", text, "Path in the task's container; a directory stores its contents."),
+		source:   required("src", text, "Path in the task's container; a directory stores its contents. May hold runtime values."),
 		artifact: unset("name", text, "Name of the files artifact; derived when left out."),
 	}
 	t.typeBuiltin = newType("StoreSpec", "A path of a task that becomes a files artifact.", t.source, t.artifact)
@@ -101,6 +101,25 @@ var toleration = typedKind(tolerationType.typeBuiltin, func(a *arguments, _ *typ
 	return made
 })
 
+// The drivers of graphics processors, where the package names none.
+const (
+	defaultDockerDriver     = "nvidia"
+	defaultKubernetesDriver = "nvidia.com/gpu"
+)
+
+// gpuDriver is a driver's name, or names by backend.
+var gpuDriver = kind[starlark.Value]{
+	name: "string | dict[string, string]",
+	check: func(value starlark.Value) string {
+		switch value.(type) {
+		case starlark.String, *starlark.Dict:
+			return ""
+		}
+		return mustBe("string | dict[string, string]", value)
+	},
+	convert: func(_ *scope, _ string, value starlark.Value) starlark.Value { return value },
+}
+
 // gpuConfigBuiltin is the type GpuConfig with its parameters.
 type gpuConfigBuiltin struct {
 	*typeBuiltin
@@ -118,7 +137,7 @@ func newGpuConfigType() *gpuConfigBuiltin {
 		devices: unset("device_ids", textList, "Ids of the graphics processors."),
 		memory:  unset("shm_size", integer(0, math.MaxInt64), "Size of the shared memory in megabytes."),
 		ulimits: optional("ulimits", dictOf(anyInteger), nil, "{}", "Limits of the process by name; -1 means unlimited."),
-		driver:  unset("driver", unchecked("string | dict[string, string]"), "Driver on Docker, from which the resource's name on Kubernetes derives; or a dictionary with the keys docker and kubernetes."),
+		driver:  unset("driver", gpuDriver, "Driver on Docker, from which the resource's name on Kubernetes derives; or a dictionary with the keys docker and kubernetes."),
 	}
 	t.typeBuiltin = newType("GpuConfig", "Graphics processors, shared memory and process limits of a service.", t.count, t.devices, t.memory, t.ulimits, t.driver)
 	return t
@@ -128,7 +147,7 @@ var gpu = typedKind(gpuConfigType.typeBuiltin, func(a *arguments, _ *typed) *pla
 	t := gpuConfigType
 	made := &plan.GPU{
 		Count: t.count.of(a), DeviceIDs: t.devices.of(a), SharedMemoryMB: t.memory.of(a), Ulimits: t.ulimits.of(a),
-		DockerDriver: "nvidia", KubernetesDriver: "nvidia.com/gpu",
+		DockerDriver: defaultDockerDriver, KubernetesDriver: defaultKubernetesDriver,
 	}
 	switch driver := t.driver.of(a).(type) {
 	case nil:
@@ -145,8 +164,6 @@ var gpu = typedKind(gpuConfigType.typeBuiltin, func(a *arguments, _ *typed) *pla
 				a.scope.problem(a.path("driver"), "unknown key %q%s", key, didYouMean(key, []string{"docker", "kubernetes"}))
 			}
 		}
-	default:
-		a.scope.problem(a.path("driver"), "%s", mustBe("string or a dict", driver))
 	}
 	return made
 })

@@ -11,25 +11,27 @@ import (
 // typeBuiltin is the constructor of one of the language's types.
 type typeBuiltin struct {
 	*signature
-	// verify looks at relations between arguments while the value is made; nil when there are none.
-	verify func(a *arguments)
+	// method is the value of the field "method" by which structs of earlier versions told HTTP recipes apart.
+	method string
 }
 
 func newType(name, doc string, parameters ...anyParameter) *typeBuiltin {
-	return &typeBuiltin{signature: newSignature(name, kindType, doc, "", append(parameters, newDescription()))}
+	return &typeBuiltin{signature: newSignature(name, kindType, doc, "", withDescription(parameters))}
 }
 
 // construct is what a call of the type does.
 func (t *typeBuiltin) construct(in *interpreter, thread *starlark.Thread, positional starlark.Tuple, keywords []starlark.Tuple) (starlark.Value, error) {
 	scope := in.scope(thread)
 	bound := t.bind(scope, positional, keywords)
-	if t.verify != nil && !scope.bad() {
-		t.verify(bound)
-	}
 	if err := scope.err(t.signature); err != nil {
 		return nil, err
 	}
-	made := &typed{of: t, values: make([]starlark.Value, len(bound.values)), site: scope.site}
+	return t.keep(bound)
+}
+
+// keep makes a value of arguments that are good.
+func (t *typeBuiltin) keep(bound *arguments) (*typed, error) {
+	made := &typed{of: t, values: make([]starlark.Value, len(bound.values)), site: bound.scope.site}
 	copier := &walker{}
 	for i, value := range bound.values {
 		if value == nil || t.parameters[i].Name == descriptionName {
@@ -120,14 +122,18 @@ func typedKind[T any](of *typeBuiltin, convert func(a *arguments, value *typed) 
 	return kind[T]{
 		name: of.name,
 		check: func(value starlark.Value) string {
-			if made, ok := value.(*typed); !ok || made.of != of {
-				return mustBe(of.name, value)
+			made, ok := value.(*typed)
+			if ok && made.of == of || !ok && of.resembles(value) {
+				return ""
 			}
-			return ""
+			return mustBe(of.name, value)
 		},
 		convert: func(s *scope, at string, value starlark.Value) T {
 			made, ok := value.(*typed)
 			if !ok {
+				made = of.fromFields(s, at, value)
+			}
+			if made == nil {
 				var zero T
 				return zero
 			}

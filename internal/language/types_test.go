@@ -66,7 +66,7 @@ add_service {"Services":[{"Capabilities":["NET_ADMIN"],"Cmd":["c"],"Devices":["/
 		},
 		{name: "unknown attribute", body: `ServiceConfig("x", env_var={})`, want: []string{`env_var: unknown argument (did you mean "env_vars"?)`}},
 		{name: "unset attribute", body: `print_me = ServiceConfig("x").cmd`, want: []string{"ServiceConfig has no .cmd field or method"}},
-		{name: "runtime value as image", body: "a = plan.add_service('a', ServiceConfig('x'))\nplan.add_service('b', ServiceConfig(a.ip_address + '/x'))", want: []string{"ServiceConfig.image: {{a.ip_address}} is known only while the environment runs"}},
+		{name: "runtime value as image", phase: PhaseValidation, body: "a = plan.add_service('a', ServiceConfig('x'))\nplan.add_service('b', ServiceConfig(a.ip_address + '/x'))", want: []string{"image of service 'b' cannot hold {{a.ip_address}}, which service 'a' at main.star:2:25 makes known only while the environment runs"}},
 		{name: "labels", body: `plan.add_service("a", ServiceConfig("x", labels={"Upper": "v", "ok": "has space"}))`, want: []string{`key "Upper"`, `value "has space" of key "ok"`}},
 		{name: "reserved labels", body: `plan.add_service("a", ServiceConfig("x", labels={"sundog.dev/owner": "me"}))`, phase: PhaseValidation, want: []string{"label 'sundog.dev/owner' of service 'a' is Sundog's own"}},
 		{name: "missing artifact", body: `plan.add_service("a", ServiceConfig("x", files={"/a": "nothing"}))`, phase: PhaseValidation, want: []string{"service 'a' mounts at /a: artifact name 'nothing' does not exist"}},

@@ -8,7 +8,7 @@ import (
 )
 
 func newUploadFiles() *builtin {
-	source := required("src", text, "Locator of a file or folder, or an http:// or https:// URL of a file. A folder gives its contents.")
+	source := required("src", text, "Locator of a file or folder, or an http:// or https:// URL of a file. A folder gives its contents.").formerly("src_path")
 	name := newArtifactName()
 	return instruction("upload_files", "Makes a files artifact out of files that come with a package.", "string: the artifact's name", func(c *call) (starlark.Value, error) {
 		where, artifact := source.of(c.arguments), name.of(c.arguments)

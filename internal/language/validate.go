@@ -93,6 +93,8 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 			v.present(instruction.Name, name)
 		}
 	case *plan.Exec:
+		// Whether the service exists shows when it is carried out, as upstream.
+		v.fixed("the service's name", operation.Service)
 		v.recipe("the command", &operation.Recipe)
 	case *plan.Request:
 		v.http("request", operation.Service, &operation.Recipe)
@@ -112,6 +114,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 		v.texts("the message", operation.Message)
 	case *plan.RenderTemplates:
 		for _, file := range operation.Templates {
+			v.fixed("the path of a template", file.Path)
 			v.texts("the data of "+file.Path, file.Data)
 		}
 		v.artifact(operation.Artifact)
@@ -119,6 +122,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 		v.artifact(operation.Artifact)
 	case *plan.StoreServiceFiles:
 		v.present("store_service_files", operation.Service)
+		v.texts("src", operation.Source)
 		v.texts("depends_on", instruction.Arguments["depends_on"])
 		v.artifact(operation.Artifact)
 	case *plan.GetFilesArtifact:
@@ -130,31 +134,21 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 
 // service checks one service that is about to be added.
 func (v *validator) service(spec *plan.ServiceSpec) {
-	if !serviceNamePattern.MatchString(spec.Name) {
+	if !v.fixed("the name of a service", spec.Name) && !serviceNamePattern.MatchString(spec.Name) {
 		v.problem("service name '%s' is invalid: it must be a valid RFC 1035 label (%s): at most 63 lower-case letters, digits and dashes, beginning with a letter and not ending in a dash",
-			plan.ReadableRuntimeValues(shorten(spec.Name)), serviceNamePattern)
+			shorten(spec.Name), serviceNamePattern)
 	}
 	if earlier, taken := v.added[spec.Name]; taken {
 		v.problem("service '%s' already exists inside the package: it was added at %s: give this one another name, or remove the other before", spec.Name, earlier)
 	}
 	v.ports(spec)
-	for _, mountPath := range slices.Sorted(maps.Keys(spec.Files)) {
-		mount := spec.Files[mountPath]
-		for _, artifact := range mount.Artifacts {
-			v.mounted(fmt.Sprintf("service '%s' mounts at %s", spec.Name, mountPath), artifact)
-		}
-		if mount.PersistentKey != "" && !serviceNamePattern.MatchString(mount.PersistentKey) {
-			v.problem("persistent key '%s' of service '%s' is invalid: it must match %s", shorten(mount.PersistentKey), spec.Name, serviceNamePattern)
-		}
-	}
+	v.mounts("service '"+spec.Name+"'", spec.Files)
 	for _, key := range slices.Sorted(maps.Keys(spec.Labels)) {
 		if strings.HasPrefix(key, reservedLabels) {
 			v.problem("label '%s' of service '%s' is Sundog's own: choose a key that does not begin with %s", shorten(key), spec.Name, reservedLabels)
 		}
 	}
-	v.texts(fmt.Sprintf("entrypoint of service '%s'", spec.Name), spec.Entrypoint)
-	v.texts(fmt.Sprintf("cmd of service '%s'", spec.Name), spec.Cmd)
-	v.texts(fmt.Sprintf("env_vars of service '%s'", spec.Name), spec.Env)
+	v.spec("service '"+spec.Name+"'", spec)
 	if spec.Ready != nil {
 		v.own(spec.Name, func() {
 			v.recipe(fmt.Sprintf("ready_conditions of service '%s'", spec.Name), spec.Ready.Recipe)
@@ -184,32 +178,44 @@ func (v *validator) ports(spec *plan.ServiceSpec) {
 	}
 }
 
+// mounts checks what a service or a task mounts.
+func (v *validator) mounts(whose string, files map[string]plan.Mount) {
+	for _, mountPath := range slices.Sorted(maps.Keys(files)) {
+		mount := files[mountPath]
+		for _, artifact := range mount.Artifacts {
+			v.mounted(whose+" mounts at "+mountPath, artifact)
+		}
+		if mount.PersistentKey != "" && !v.fixed("persistent_key of "+whose, mount.PersistentKey) && !serviceNamePattern.MatchString(mount.PersistentKey) {
+			v.problem("persistent key '%s' of %s is invalid: it must match %s", shorten(mount.PersistentKey), whose, serviceNamePattern)
+		}
+	}
+}
+
 func (v *validator) task(task *plan.RunTask) {
 	if _, taken := v.services[task.Name]; taken {
 		v.problem("task '%s' has the name of a service that exists at this place: give it another name", task.Name)
 	}
-	for _, mountPath := range slices.Sorted(maps.Keys(task.Service.Files)) {
-		for _, artifact := range task.Service.Files[mountPath].Artifacts {
-			v.mounted(fmt.Sprintf("task '%s' mounts at %s", task.Name, mountPath), artifact)
-		}
-	}
+	v.mounts("task '"+task.Name+"'", task.Service.Files)
 	sources := map[string]bool{}
 	for _, store := range task.Store {
 		if sources[store.Source] {
 			v.problem("task '%s' stores '%s' twice: name every path once", task.Name, store.Source)
 		}
 		sources[store.Source] = true
+		v.texts("store", store.Source)
+		v.fixed("the name of a files artifact", store.Artifact)
 		v.artifacts[store.Artifact] = true
 	}
 	v.texts("the script", task.Script)
 	v.texts("args", task.Args)
-	v.texts("env_vars", task.Service.Env)
+	v.texts("packages", task.Packages)
+	v.spec("task '"+task.Name+"'", &task.Service)
 }
 
 // present requires a service.
 func (v *validator) present(what, name string) (presence, bool) {
 	found, ok := v.services[name]
-	if !ok {
+	if !ok && !v.fixed("the service's name", name) {
 		v.problem("%s needs service '%s', which doesn't exist at this place: %s", what, name, known(slices.Sorted(maps.Keys(v.services))))
 	}
 	return found, ok
@@ -218,11 +224,14 @@ func (v *validator) present(what, name string) (presence, bool) {
 // http requires a service and its port.
 func (v *validator) http(what, name string, recipe *plan.HTTPRecipe) {
 	found, ok := v.services[name]
+	if !ok && v.fixed("the service's name", name) {
+		return
+	}
 	if !ok {
 		v.problem("Tried creating a %s for service '%s' which doesn't exist: %s", what, name, known(slices.Sorted(maps.Keys(v.services))))
 		return
 	}
-	if _, ok := found.ports[recipe.PortID]; !ok {
+	if _, ok := found.ports[recipe.PortID]; !ok && len(plan.FindRuntimeValues(recipe.PortID)) == 0 {
 		v.problem("Request required port ID '%s' to exist on service '%s' but it doesn't: %s", recipe.PortID, name, known(slices.Sorted(maps.Keys(found.ports))))
 	}
 }
@@ -240,16 +249,14 @@ func (v *validator) artifact(name string) {
 	if earlier, taken := v.made[name]; taken {
 		v.problem("files artifact '%s' is made twice: it was made at %s: give this one another name", name, earlier)
 	}
-	if values := plan.FindRuntimeValues(name); len(values) > 0 {
-		v.problem("the name of a files artifact cannot hold %s, which is known only while the environment runs", plan.ReadableRuntimeValues(values[0].String()))
-	}
+	v.fixed("the name of a files artifact", name)
 	v.made[name] = v.position
 	v.artifacts[name] = true
 }
 
 // mounted requires a files artifact.
 func (v *validator) mounted(what, name string) {
-	if !v.artifacts[name] {
-		v.problem("%s: artifact name '%s' does not exist at this place: %s", what, plan.ReadableRuntimeValues(name), known(slices.Sorted(maps.Keys(v.artifacts))))
+	if !v.artifacts[name] && !v.fixed(what, name) {
+		v.problem("%s: artifact name '%s' does not exist at this place: %s", what, name, known(slices.Sorted(maps.Keys(v.artifacts))))
 	}
 }

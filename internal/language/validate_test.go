@@ -28,7 +28,7 @@ plan.add_service("b", ServiceConfig("x", entrypoint=[v], cmd=[v], ready_conditio
 return {"out": v}`,
 			want: []string{
 				"main.star:5:14: the command refers to", "endpoint of the request", "body of the request", `headers of the request "H"`, "the recipe refers", "target_value refers",
-				"the data of t refers", "the script refers", `env_vars "E"`, "args refers", "entrypoint of service 'b'", "cmd of service 'b'", "ready_conditions of service 'b'", "the return value refers to {{no.code}}",
+				"the data of t refers", "the script refers", `env_vars of task 'task-bcbd7feb' "E"`, "args refers", "entrypoint of service 'b'", "cmd of service 'b'", "ready_conditions of service 'b'", "the return value refers to {{no.code}}",
 			},
 		},
 	})

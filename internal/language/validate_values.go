@@ -39,10 +39,70 @@ func (v *validator) recipe(what string, recipe plan.Recipe) {
 	switch recipe := recipe.(type) {
 	case *plan.ExecRecipe:
 		v.texts(what, recipe.Command)
+		v.texts("extract of "+what, recipe.Extract)
 	case *plan.HTTPRecipe:
 		v.texts("endpoint of "+what, recipe.Endpoint)
 		v.texts("body of "+what, recipe.Body)
+		v.texts("content_type of "+what, recipe.ContentType)
 		v.texts("headers of "+what, recipe.Headers)
+		v.texts("extract of "+what, recipe.Extract)
+		v.fixed("port_id of "+what, recipe.PortID)
+	}
+}
+
+// fixed reports runtime values where only text makes sense that is known beforehand, and tells whether there are any.
+func (v *validator) fixed(what string, texts ...string) bool {
+	found := false
+	for _, text := range texts {
+		for _, value := range plan.FindRuntimeValues(text) {
+			found = true
+			source, known := v.later[value.Producer]
+			if earlier, before := v.producers[value.Producer]; before {
+				source, known = earlier, true
+			}
+			origin := "nothing in the plan makes known"
+			if known {
+				origin = source.what + at(source.position) + " makes known only while the environment runs"
+			}
+			v.problem("%s cannot hold %s, which %s: write text that is known beforehand", what, plan.ReadableRuntimeValues(value.String()), origin)
+		}
+	}
+	return found
+}
+
+// spec checks the runtime values in a service's or a task's spec: where they may stand, and where they cannot.
+func (v *validator) spec(whose string, spec *plan.ServiceSpec) {
+	v.texts("entrypoint of "+whose, spec.Entrypoint)
+	v.texts("cmd of "+whose, spec.Cmd)
+	v.texts("env_vars of "+whose, spec.Env)
+	v.texts("labels of "+whose, spec.Labels)
+	v.texts("node_selectors of "+whose, spec.NodeSelectors)
+	v.texts("devices of "+whose, spec.Devices)
+	v.texts("capabilities of "+whose, spec.Capabilities)
+
+	v.fixed("image of "+whose, spec.Image.Name)
+	if registry := spec.Image.Registry; registry != nil {
+		v.fixed("image of "+whose, registry.Registry, registry.Username, registry.Password)
+	}
+	if build := spec.Image.Build; build != nil {
+		v.fixed("target_stage of "+whose, build.TargetStage)
+		v.fixedMap("build_args of "+whose, build.Args)
+	}
+	for _, id := range slices.Sorted(maps.Keys(spec.Ports)) {
+		v.fixed("ports of "+whose, spec.Ports[id].URL)
+	}
+	v.fixed("files of "+whose, slices.Sorted(maps.Keys(spec.Files))...)
+	v.fixed("env_vars of "+whose, slices.Sorted(maps.Keys(spec.Env))...)
+	v.fixed("working_dir of "+whose, spec.WorkingDir)
+	v.fixed("aliases of "+whose, spec.Aliases...)
+	v.fixed("private_ip_address_placeholder of "+whose, spec.IPPlaceholder)
+	v.fixedMap("files_to_be_moved of "+whose, spec.FilesToBeMoved)
+	v.fixedMap("bind_mounts of "+whose, spec.BindMounts)
+}
+
+func (v *validator) fixedMap(what string, texts map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		v.fixed(what, key, texts[key])
 	}
 }
 
@@ -76,7 +136,9 @@ func (v *validator) values(what, text string) {
 		readable := plan.ReadableRuntimeValues(value.String())
 		source, earlier := v.producers[value.Producer]
 		if !earlier {
-			if source, ok := v.later[value.Producer]; ok {
+			if source, ok := v.later[value.Producer]; ok && source.position == v.position && slices.Contains(source.fields, fieldHostname) {
+				v.problem("%s refers to %s, which is known only when this instruction is done: a service's own address is the text of private_ip_address_placeholder, and another service has to be added before", what, readable)
+			} else if ok {
 				v.problem("%s refers to %s, which is known only after %s at %s: move that before", what, readable, source.what, source.position)
 			} else {
 				v.problem("%s refers to %s, and no instruction of the plan makes it known", what, readable)

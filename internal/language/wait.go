@@ -19,5 +19,6 @@ func newWait() *builtin {
 		operation.ID = c.in.imperative(operation.Service)
 		c.record(operation, "Waiting for at most '%s' for service '%s' to reach a certain state", operation.Condition.Timeout, operation.Service)
 		return resultOf(operation.ID, recipeFields(operation.Recipe)), nil
-	}, service, condition.recipe, condition.field, condition.assertion, condition.target, condition.interval, condition.timeout)
+	}, service, condition.recipe, condition.field, condition.assertion, condition.target, condition.interval, condition.timeout).
+		understanding(&earlierForm{order: formerWaitOrder, first: isRecipe, complete: serviceOfRecipe(service, condition.recipe.base())})
 }

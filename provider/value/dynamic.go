@@ -42,7 +42,11 @@ func fromGo(ctx context.Context, v any) (attr.Value, error) {
 	case int64:
 		return types.NumberValue(newFloat().SetInt64(v)), nil
 	case *big.Int:
-		return types.NumberValue(newFloat().SetInt(v)), nil
+		number := newFloat().SetInt(v)
+		if number.Acc() != big.Exact {
+			return nil, fmt.Errorf("the integer has %d bits, and a configuration keeps %d of them: give it as a text, by str(x)", v.BitLen(), number.Prec())
+		}
+		return types.NumberValue(number), nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, fmt.Errorf("the number %v has no counterpart in a configuration", v)

@@ -2,6 +2,7 @@ package value
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,5 +120,16 @@ func TestMerge(t *testing.T) {
 	}
 	if base["c"] != "old" {
 		t.Error("the base must not change")
+	}
+}
+
+func TestIntegersThatAConfigurationCannotKeepAreRefused(t *testing.T) {
+	exact := new(big.Int).Lsh(big.NewInt(1), 600)
+	if _, err := ToDynamic(t.Context(), exact); err != nil {
+		t.Errorf("a power of two needs no more than one bit: %v", err)
+	}
+	_, err := ToDynamic(t.Context(), []any{exact.Add(exact, big.NewInt(1))})
+	if err == nil || !strings.Contains(err.Error(), "[0]: the integer has 601 bits") {
+		t.Errorf("error %v", err)
 	}
 }
