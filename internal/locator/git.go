@@ -278,8 +278,10 @@ func advice(reason string) string {
 // Credential helpers, GIT_ASKPASS, GIT_SSH_COMMAND and the SSH agent's address stay as they are.
 func gitEnvironment(environment []string) []string {
 	kept := slices.DeleteFunc(slices.Clone(environment), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
+		name, value, _ := strings.Cut(entry, "=")
 		switch name {
+		case "GIT_SSH_COMMAND", "GIT_SSH":
+			return value == "" // git would try to run it
 		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR",
 			"GIT_PREFIX", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_ATTR_SOURCE", "LC_ALL", "LANGUAGE",
 			// It opens a window that nobody is in front of; credentials in traces stay masked.

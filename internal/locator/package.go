@@ -261,7 +261,7 @@ func (p *Package) Resolve(ctx context.Context, from File, locator string, target
 
 func (p *Package) resolve(ctx context.Context, from File, locator string) (File, error) {
 	if locator == "" || strings.ContainsAny(locator, "\x00\\") {
-		return File{}, fmt.Errorf("%w %q", ErrSyntax, locator)
+		return File{}, fmt.Errorf("%w %q: a path is relative, or starts with a slash or a host, and has no backslash", ErrSyntax, redact(locator))
 	}
 	if p.isAbsolute(from, locator) {
 		return p.resolveAbsolute(ctx, from, locator)
