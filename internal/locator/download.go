@@ -229,11 +229,11 @@ func (r *Resolver) get(ctx context.Context, address, folder string, known *downl
 			return nil, nil, fmt.Errorf("%w: %s: it took longer than %s", ErrDownload, redactURL(address), downloadTime)
 		case !ok:
 			return nil, nil, err
-		case attempt == len(pauses):
+		case attempt == len(r.pauses):
 			return nil, nil, transient.error
 		}
 		r.logger.WarnContext(ctx, "download failed, trying again", "url", redactURL(address), "error", transient.error)
-		wait(timed, pauses[attempt])
+		wait(timed, r.pauses[attempt])
 	}
 }
 
@@ -263,7 +263,11 @@ func (r *Resolver) getOnce(ctx context.Context, address, folder string, known *d
 		}
 	}
 	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
+	switch {
+	case answer != nil && err != nil:
+		// It was led in a circle.
+		return nil, nil, fail("%w", causeOf(err))
+	case err != nil:
 		return nil, nil, &transientError{fail("%w", causeOf(err))}
 	}
 	defer answer.Body.Close() //nolint:errcheck // only read from

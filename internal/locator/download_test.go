@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // webHost serves one text, which tests change, and counts what it sent.
@@ -84,7 +85,9 @@ func downloadText(t *testing.T, opened *Package, address string) (name, text str
 
 func downloading(t *testing.T, options Options) *Package {
 	t.Helper()
-	return openWith(t, options, write(t, t.TempDir(), map[string]string{"kurtosis.yml": manifestText}), "")
+	opened := openWith(t, options, write(t, t.TempDir(), map[string]string{"kurtosis.yml": manifestText}), "")
+	opened.resolver.pauses = []time.Duration{time.Millisecond, time.Millisecond}
+	return opened
 }
 
 func TestDownload(t *testing.T) {

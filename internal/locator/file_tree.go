@@ -73,7 +73,7 @@ type treeWalk struct {
 }
 
 func (w *treeWalk) all(folder string) error {
-	actual, err := w.tree.real(folder)
+	actual, _, err := w.tree.real(folder)
 	if err != nil {
 		return w.tree.explain(folder, err)
 	}
@@ -183,7 +183,7 @@ func (w *treeWalk) link(from, to string, of region) error {
 	if err != nil {
 		return w.tree.explain(from, err)
 	}
-	actual, err := w.tree.real(from)
+	actual, info, err := w.tree.real(from)
 	inside := w.leadsInto(from, target, of)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && inside:
@@ -196,10 +196,7 @@ func (w *treeWalk) link(from, to string, of region) error {
 		w.files = append(w.files, plan.File{Path: to, Mode: fs.ModeSymlink | 0o777, Link: target})
 		return nil
 	}
-	info, err := root.Stat(orDot(actual))
 	switch {
-	case err != nil:
-		return w.tree.explain(from, err)
 	case info.IsDir():
 		return w.folder(actual, to, region{base: actual, depth: of.depth + 1})
 	case info.Mode().IsRegular():
@@ -220,7 +217,7 @@ func (w *treeWalk) leadsInto(from, target string, of region) bool {
 	}
 	// A folder on the way that is a link itself may stand elsewhere in the copy.
 	parent := joinPath(path.Dir("/" + place)[1:])
-	actual, err := w.tree.real(parent)
+	actual, _, err := w.tree.real(parent)
 	return err == nil && actual == parent
 }
 

@@ -20,12 +20,13 @@ import (
 type git struct {
 	url    string
 	logger *slog.Logger
+	pauses []time.Duration
 	// sshEnvironment keeps SSH from asking questions, unless the user has told git how to call it.
 	sshEnvironment []string
 }
 
-func newGit(ctx context.Context, url string, logger *slog.Logger) *git {
-	g := &git{url: url, logger: logger}
+func (r *Resolver) git(ctx context.Context, url string) *git {
+	g := &git{url: url, logger: r.logger, pauses: r.pauses}
 	if strings.HasPrefix(url, "https://") || os.Getenv("GIT_SSH_COMMAND") != "" || os.Getenv("GIT_SSH") != "" {
 		return g
 	}
@@ -194,9 +195,6 @@ func (g *git) checkout(ctx context.Context, store, commit, files string) error {
 	return err
 }
 
-// The pauses between attempts at a remote that answers badly.
-var pauses = [...]time.Duration{time.Second, 2 * time.Second}
-
 // transientPattern holds for failures of a network that may be gone a second later.
 var transientPattern = regexp.MustCompile(`(?i)early EOF|RPC failed|timed out|connection reset|unexpected disconnect|hung up|error: 5\d\d|error: 429|Could not resolve host: .*temporary`)
 
@@ -204,11 +202,11 @@ var transientPattern = regexp.MustCompile(`(?i)early EOF|RPC failed|timed out|co
 func (g *git) retry(ctx context.Context, store string, arguments ...string) (string, error) {
 	for attempt := 0; ; attempt++ {
 		output, err := g.run(ctx, store, arguments...)
-		if err == nil || attempt == len(pauses) || !transientPattern.MatchString(err.Error()) {
+		if err == nil || attempt == len(g.pauses) || !transientPattern.MatchString(err.Error()) {
 			return output, err
 		}
 		g.logger.WarnContext(ctx, "git failed, trying again", "repository", g.name(), "error", err)
-		if wait(ctx, pauses[attempt]); ctx.Err() != nil {
+		if wait(ctx, g.pauses[attempt]); ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 	}
@@ -278,8 +276,10 @@ func advice(reason string) string {
 // Credential helpers, GIT_ASKPASS, GIT_SSH_COMMAND and the SSH agent's address stay as they are.
 func gitEnvironment(environment []string) []string {
 	kept := slices.DeleteFunc(slices.Clone(environment), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
+		name, value, _ := strings.Cut(entry, "=")
 		switch name {
+		case "GIT_SSH_COMMAND", "GIT_SSH":
+			return value == "" // git would try to run it
 		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR",
 			"GIT_PREFIX", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_ATTR_SOURCE", "LC_ALL", "LANGUAGE",
 			// It opens a window that nobody is in front of; credentials in traces stay masked.

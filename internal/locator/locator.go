@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Options of a resolver; all may be left out.
@@ -43,6 +44,7 @@ const DefaultMaxDownload = 2 << 30
 type Resolver struct {
 	options Options
 	logger  *slog.Logger
+	pauses  []time.Duration // between attempts at a host that answers badly
 
 	mutex     sync.Mutex
 	trees     map[string]*treeCell
@@ -52,7 +54,10 @@ type Resolver struct {
 
 // New makes a resolver. Nothing is read or written before a package is opened.
 func New(options Options) *Resolver {
-	resolver := &Resolver{options: options, logger: options.Logger, trees: map[string]*treeCell{}, downloads: map[string]*downloadCell{}}
+	resolver := &Resolver{
+		options: options, logger: options.Logger, pauses: []time.Duration{time.Second, 2 * time.Second},
+		trees: map[string]*treeCell{}, downloads: map[string]*downloadCell{},
+	}
 	if resolver.logger == nil {
 		resolver.logger = slog.New(slog.DiscardHandler)
 	}

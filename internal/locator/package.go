@@ -36,6 +36,7 @@ type Package struct {
 
 	mutex    sync.Mutex
 	used     map[string]*tree     // by locator
+	first    map[string]*tree     // by repository: the version that was used first
 	files    map[string]*download // what URLs gave
 	modules  map[File]bool        // what was imported or read
 	local    map[string]*tree     // targets of local replaces, by key
@@ -47,7 +48,7 @@ func newPackage(resolver *Resolver, parsed *manifest, name address, root *tree, 
 	opened := &Package{
 		Name: parsed.Name, Description: parsed.Description, Directory: directory,
 		resolver: resolver, address: name, root: root, folder: folder,
-		replace: parsed.Replace, locks: locks, used: map[string]*tree{}, files: map[string]*download{}, modules: map[File]bool{}, local: map[string]*tree{},
+		replace: parsed.Replace, locks: locks, used: map[string]*tree{}, first: map[string]*tree{}, files: map[string]*download{}, modules: map[File]bool{}, local: map[string]*tree{},
 	}
 	opened.use(root)
 	return opened
@@ -208,6 +209,16 @@ func (p *Package) use(t *tree) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.used[t.String()] = t
+	if p.first[t.repository] == nil {
+		p.first[t.repository] = t
+	}
+}
+
+// firstUsed gives the version of a repository that was used first; nil where none was.
+func (p *Package) firstUsed(repository string) *tree {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.first[repository]
 }
 
 func (p *Package) file(t *tree, relative string) File {
@@ -263,7 +274,7 @@ func (p *Package) Resolve(ctx context.Context, from File, locator string, target
 
 func (p *Package) resolve(ctx context.Context, from File, locator string) (File, error) {
 	if locator == "" || strings.ContainsAny(locator, "\x00\\") {
-		return File{}, fmt.Errorf("%w %q", ErrSyntax, locator)
+		return File{}, fmt.Errorf("%w %q: a path is relative, or starts with a slash or a host, and has no backslash", ErrSyntax, redact(locator))
 	}
 	if p.isAbsolute(from, locator) {
 		return p.resolveAbsolute(ctx, from, locator)
@@ -336,6 +347,13 @@ func (p *Package) resolveAddress(ctx context.Context, from File, target address)
 			return p.file(t, below(target.path, t.prefix)), nil
 		}
 	}
+	if target.version == "" && from.tree != nil && from.tree != p.root {
+		// Upstream has one version of a repository for a whole run, the first, and published packages count on it: a
+		// dependency that imports another without a version gets the one that was chosen before.
+		if chosen := p.firstUsed(target.repository); chosen != nil {
+			return p.file(chosen, target.path), nil
+		}
+	}
 	fetched, err := p.remote(ctx, target)
 	if err != nil {
 		return File{}, err
@@ -371,6 +389,12 @@ func (p *Package) resolveReplaced(ctx context.Context, target address) (File, bo
 	}
 	value := p.replace[key]
 	rest := below(full, key)
+	if isLocalPath(value) && p.Directory == "" {
+		// The folder lies on the machine of the package's author, so upstream passes over the entry, and packages are
+		// published with one.
+		p.warn(fmt.Sprintf("replace of %q by the folder %q is passed over, because the root package is not a folder itself", key, value))
+		return File{}, false, nil
+	}
 	if isLocalPath(value) {
 		replacement, err := p.localReplace(key, value)
 		if err != nil {
@@ -391,9 +415,6 @@ func (p *Package) resolveReplaced(ctx context.Context, target address) (File, bo
 }
 
 func (p *Package) localReplace(key, value string) (*tree, error) {
-	if p.Directory == "" {
-		return nil, fmt.Errorf("%w: replace of %q by the folder %q works only when the root package is a folder itself", ErrNotFound, key, value)
-	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if found := p.local[key]; found != nil {

@@ -117,7 +117,7 @@ func isGitHub(text string) bool {
 // host, as on GitLab, the folder that ends in ".git" marks it.
 func parseAddress(text string) (address, error) {
 	fail := func(format string, arguments ...any) (address, error) {
-		return address{}, fmt.Errorf("%w %q: %s", ErrSyntax, text, fmt.Sprintf(format, arguments...))
+		return address{}, fmt.Errorf("%w %q: %s", ErrSyntax, redact(text), fmt.Sprintf(format, arguments...))
 	}
 	if strings.ContainsAny(text, "\\?#") || strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
 		return fail("it holds a character that no locator has")

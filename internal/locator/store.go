@@ -99,7 +99,7 @@ func (r *Resolver) cached(ctx context.Context, target address, pinned *held[Pin]
 	if r.options.Offline {
 		return "", "", fmt.Errorf("%w: %s is not in the cache %s: run once with network access, or use a vendor folder", ErrOffline, target.whole(), r.cacheDir())
 	}
-	git := newGit(ctx, target.cloneURL(), r.logger)
+	git := r.git(ctx, target.cloneURL())
 	found := reference{kind: kindCommit}
 	if pinned != nil {
 		found.name, found.commit = pinned.value.Commit, pinned.value.Commit

@@ -1,6 +1,7 @@
 package locator
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -28,10 +29,12 @@ type tree struct {
 	local bool
 
 	mutex   sync.Mutex
-	root    *os.Root        // opened at first need; it closes itself when the tree is forgotten
-	folders map[string]bool // paths that are folders and no links
+	root    *os.Root               // opened at first need; it closes itself when the tree is forgotten
+	folders map[string]bool        // paths that are folders and no links
+	found   map[string]fs.FileInfo // what paths lead to, of a tree that does not change
 	modules *submodules
-	sum     string // digest of the whole tree; empty until it was asked for
+	sum     string    // digest of the whole tree; empty until it was asked for
+	buffers sync.Pool // for reading files
 
 	checking  sync.Mutex
 	manifests map[string]error // checked folders, by path
@@ -43,7 +46,7 @@ const gitFolder = ".git"
 
 // open gives a file or folder of the tree.
 func (t *tree) open(relative string) (*os.File, error) {
-	actual, err := t.real(relative)
+	actual, _, err := t.real(relative)
 	if err != nil {
 		return nil, err
 	}
@@ -77,17 +80,25 @@ func (t *tree) stat(relative string) (fs.FileInfo, error) {
 
 // statAny looks at a file whether or not the package ignores it.
 func (t *tree) statAny(relative string) (fs.FileInfo, error) {
-	actual, err := t.real(relative)
+	if !t.local {
+		t.mutex.Lock()
+		info := t.found[relative]
+		t.mutex.Unlock()
+		if info != nil {
+			return info, nil
+		}
+	}
+	_, info, err := t.real(relative)
 	if err != nil {
 		return nil, t.explain(relative, err)
 	}
-	root, err := t.opened()
-	if err != nil {
-		return nil, t.explain(relative, err)
-	}
-	info, err := root.Stat(orDot(actual))
-	if err != nil {
-		return nil, t.explain(relative, err)
+	if !t.local {
+		t.mutex.Lock()
+		defer t.mutex.Unlock()
+		if t.found == nil {
+			t.found = map[string]fs.FileInfo{}
+		}
+		t.found[relative] = info
 	}
 	return info, nil
 }
@@ -96,12 +107,12 @@ func (t *tree) statAny(relative string) (fs.FileInfo, error) {
 const maxLinks = 40
 
 // real follows the symbolic links of a path, one hop after the other, so that each is held to the tree's bounds.
-func (t *tree) real(relative string) (string, error) {
+func (t *tree) real(relative string) (actual string, info fs.FileInfo, err error) {
 	root, err := t.opened()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	actual, links := "", 0
+	links := 0
 	rest := strings.Split(relative, "/")
 	for len(rest) > 0 {
 		name := rest[0]
@@ -111,48 +122,54 @@ func (t *tree) real(relative string) (string, error) {
 			continue
 		case name == "..":
 			if actual == "" {
-				return "", fmt.Errorf("%w: %q leads out of %s through a symbolic link", ErrOutside, relative, t)
+				return "", nil, fmt.Errorf("%w: %q leads out of %s through a symbolic link", ErrOutside, relative, t)
 			}
-			actual = joinPath(path.Dir(actual))
+			actual, info = joinPath(path.Dir(actual)), nil
 			continue
 		case strings.EqualFold(name, gitFolder):
-			return "", fmt.Errorf("%w: %q of %s leads into Git's own folder, which is no part of the repository's files", ErrOutside, relative, t)
+			return "", nil, fmt.Errorf("%w: %q of %s leads into Git's own folder, which is no part of the repository's files", ErrOutside, relative, t)
 		}
 		next := joinPath(actual, name)
-		target, err := t.hop(root, next)
+		target, found, err := t.hop(root, next, len(rest) > 0)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		if target == "" {
-			actual = next
+			actual, info = next, found
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", fmt.Errorf("%q of %s goes through more than %d symbolic links: they lead in a circle", relative, t, maxLinks)
+			return "", nil, fmt.Errorf("%q of %s goes through more than %d symbolic links: they lead in a circle", relative, t, maxLinks)
 		}
 		if path.IsAbs(target) {
-			return "", fmt.Errorf("%w: %q leads out of %s through a symbolic link", ErrOutside, relative, t)
+			return "", nil, fmt.Errorf("%w: %q leads out of %s through a symbolic link", ErrOutside, relative, t)
 		}
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return actual, nil
+	if info == nil {
+		info, err = root.Stat(orDot(actual))
+	}
+	return actual, info, err
 }
 
-// hop gives the target of a link; empty for anything else. Folders are remembered: almost every path leads through the
-// same few.
-func (t *tree) hop(root *os.Root, name string) (string, error) {
-	t.mutex.Lock()
-	known := t.folders[name]
-	t.mutex.Unlock()
-	if known {
-		return "", nil
+// hop gives the target of a link, or what anything else is. Folders on the way are remembered: almost every path leads
+// through the same few.
+func (t *tree) hop(root *os.Root, name string, onTheWay bool) (target string, info fs.FileInfo, err error) {
+	if onTheWay {
+		t.mutex.Lock()
+		known := t.folders[name]
+		t.mutex.Unlock()
+		if known {
+			return "", nil, nil
+		}
 	}
-	info, err := root.Lstat(name)
+	info, err = root.Lstat(name)
 	switch {
 	case err != nil:
-		return "", err
+		return "", nil, err
 	case info.Mode()&fs.ModeSymlink != 0:
-		return root.Readlink(name)
+		target, err = root.Readlink(name)
+		return target, nil, err
 	case info.IsDir():
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
@@ -161,7 +178,7 @@ func (t *tree) hop(root *os.Root, name string) (string, error) {
 		}
 		t.folders[name] = true
 	}
-	return "", nil
+	return "", info, nil
 }
 
 // maxTextSize bounds what is read into memory at once: Starlark files and what read_file gives.
@@ -198,7 +215,11 @@ func (t *tree) readFile(relative string, info fs.FileInfo) ([]byte, error) {
 		return nil, t.explain(relative, err)
 	}
 	defer file.Close() //nolint:errcheck // only read from
-	return io.ReadAll(io.LimitReader(file, maxTextSize))
+	content := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := content.ReadFrom(io.LimitReader(file, maxTextSize)); err != nil {
+		return nil, t.explain(relative, err)
+	}
+	return content.Bytes(), nil
 }
 
 // explain turns the operating system's words into the conditions of this package.
@@ -235,11 +256,19 @@ func (t *tree) digest(relative string) (sum string, size int64, pointer bool, er
 	defer file.Close() //nolint:errcheck // only read from
 	hash := sha256.New()
 	var start headWriter
-	if size, err = io.Copy(io.MultiWriter(hash, &start), file); err != nil {
+	buffer, ok := t.buffers.Get().(*[bufferSize]byte)
+	if !ok {
+		buffer = new([bufferSize]byte)
+	}
+	defer t.buffers.Put(buffer)
+	// A plain reader, because an os.File would bring a buffer of its own.
+	if size, err = io.CopyBuffer(io.MultiWriter(hash, &start), readerOnly{file}, buffer[:]); err != nil {
 		return "", 0, false, t.explain(relative, err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), size, size <= maxPointerSize && isPointer(start.bytes), nil
 }
+
+const bufferSize = 64 << 10
 
 func orDot(relative string) string {
 	if relative == "" {
