@@ -13,7 +13,9 @@ import (
 // lineagePlan is a cache and a database, a task that asks the database and stores a file, a page of what the task said,
 // and services that use all of that.
 func lineagePlan() *plan.Plan {
-	service := func(name, image string) plan.ServiceSpec { return plan.ServiceSpec{Name: name, Image: plan.Image{Name: image}} }
+	service := func(name, image string) plan.ServiceSpec {
+		return plan.ServiceSpec{Name: name, Image: plan.Image{Name: image}}
+	}
 	web, reader, told := service("web", "nginx"), service("reader", "busybox"), service("told", "busybox")
 	web.Files = map[string]plan.Mount{"/html": {Artifacts: []string{"page"}}}
 	reader.Files = map[string]plan.Mount{"/in": {Artifacts: []string{"stored"}}}

@@ -2,7 +2,7 @@
 # Published packages, for the tests that run them and for `make compatibility`.
 #
 # They lie in a folder as checkouts at <host>/<owner>/<name>, each at the commit that a list of ours names: a vendor folder
-# to the sundog command, and repositories that git can be pointed to instead of their host. They are never part of ours.
+# to the sundog command, and repositories that git can be pointed to instead of their host. They never enter this repository.
 
 # shellcheck disable=SC2034 # those who source this use it
 PACKAGES_FOLDER=$CACHE/packages
@@ -11,11 +11,12 @@ PACKAGES_FOLDER=$CACHE/packages
 PACKAGES_PATIENCE=120
 
 # obtain_packages FOLDER: makes sure that the folder holds the repositories of the lines "REPOSITORY COMMIT" of standard
-# input. It fails at the first one that cannot be had, saying why: without a network there is no use in trying the others.
+# input. A repository that is needed at another version beside lies at REPOSITORY@VERSION. It fails at the first one that
+# cannot be had, saying why: without a network there is no use in trying the others.
 obtain_packages() {
 	local folder=$1 repository commit
 	while read -r repository commit; do
-		obtain_package "$folder/$repository" "https://$repository.git" "$commit" || return 1
+		obtain_package "$folder/$repository" "https://${repository%%@*}.git" "$commit" || return 1
 	done
 }
 
@@ -32,7 +33,7 @@ obtain_package() {
 			git -C "$target.new" -c advice.detachedHead=false checkout --quiet FETCH_HEAD
 	} >"$log" 2>&1 </dev/null; then
 		rm -rf "$target.new"
-		say "packages: cannot fetch $url at $commit: $(grep -v '^hint:' "$log" | tail -n 1)"
+		say "packages: cannot fetch $url at $commit: $(grep -av '^hint:' "$log" | tail -n 1)"
 		return 1
 	fi
 	mv "$target.new" "$target"
