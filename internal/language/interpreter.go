@@ -21,6 +21,7 @@ type interpreter struct {
 	request Request
 
 	predeclared starlark.StringDict
+	programs    *programs
 	modules     map[locator.File]*module
 	files       map[string]locator.File // by the name that positions have
 	loading     []*module               // innermost last
@@ -43,6 +44,7 @@ func newInterpreter(ctx context.Context, pkg *locator.Package, request Request) 
 		recorder: newRecorder(),
 	}
 	in.predeclared = in.globals()
+	in.programs = openPrograms(pkg.CacheFile("programs"))
 	return in
 }
 
@@ -152,7 +154,9 @@ func (in *interpreter) guarded(run func() error) error {
 		var err error
 		defer func() { done <- err }()
 		defer recoverInto(&err, "interpretation")
-		err = run()
+		if err = run(); err == nil {
+			in.programs.keep()
+		}
 	}()
 
 	timer := time.NewTimer(in.request.Limits.Time)

@@ -70,15 +70,7 @@ func (in *interpreter) execute(file locator.File) (starlark.StringDict, error) {
 		name += convertedMark
 	}
 	in.files[name] = file
-	if err := checkSource(name, source); err != nil {
-		return nil, err
-	}
-	parsed, err := dialect().Parse(name, source, 0)
-	if err != nil {
-		return nil, err
-	}
-	guardSource(parsed)
-	program, err := starlark.FileProgram(parsed, in.predeclared.Has)
+	program, err := in.programs.compile(name, source, in.predeclared.Has)
 	if err != nil {
 		return nil, err
 	}

@@ -460,6 +460,18 @@ func (t *tree) checkPackage(file string) error {
 			return err
 		}
 		if folder == "" {
+			return t.checkCompose(file)
+		}
+	}
+}
+
+// checkCompose tells whether a file that no kurtosis.yml stands above lies in a Compose package.
+func (t *tree) checkCompose(file string) error {
+	for folder := path.Dir("/" + file)[1:]; ; folder = path.Dir("/" + folder)[1:] {
+		if t.composeFile(folder) != "" {
+			return nil
+		}
+		if folder == "" {
 			return fmt.Errorf("%w: %q of %s lies in no package: no folder above it holds a %s or a Compose file, and only files of packages can be imported or read",
 				ErrNotFound, "/"+file, t, manifestName)
 		}
@@ -469,9 +481,6 @@ func (t *tree) checkPackage(file string) error {
 func (t *tree) checkManifest(folder string) error {
 	place := path.Join(t.repository, t.prefix, folder)
 	text, err := t.read(joinPath(folder, manifestName))
-	if errors.Is(err, ErrNotFound) && t.composeFile(folder) != "" {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
