@@ -28,8 +28,11 @@ func realBuilders() session.Builders {
 			return standins.NewRunner(engine.New(backend, options), name, owner)
 		},
 		Forker: func(options forker.Options) (session.Forker, error) { return forker.New(options) },
-		Packages: func(_ session.Settings, logger *slog.Logger) session.Packages {
-			return starlarkPackages{locator.New(locator.Options{Logger: logger})}
+		Packages: func(settings session.Settings, logger *slog.Logger) session.Packages {
+			from := settings.Packages
+			return starlarkPackages{locator.New(locator.Options{
+				VendorDir: from.VendorDir, LockFile: from.LockFile, CacheDir: from.CacheDir, Locked: from.Locked, Offline: from.Offline, Logger: logger,
+			})}
 		},
 	}
 }

@@ -1,12 +1,16 @@
 package provider
 
 import (
+	"fmt"
+	"strconv"
+
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
 type providerModel struct {
@@ -16,6 +20,7 @@ type providerModel struct {
 	DigestKey  types.String `tfsdk:"digest_key"`
 	Docker     types.Object `tfsdk:"docker"`
 	Kubernetes types.Object `tfsdk:"kubernetes"`
+	Packages   types.Object `tfsdk:"packages"`
 	Production types.Object `tfsdk:"production"`
 	Sandbox    types.Object `tfsdk:"sandbox"`
 }
@@ -64,6 +69,52 @@ func (r *reader) object(name string, v attr.Value) (attributes map[string]attr.V
 		return nil, false
 	}
 	return object.Attributes(), true
+}
+
+// truth reads a boolean; set is false where it is null or not known.
+func (r *reader) truth(name string, v attr.Value) (truth, set bool) {
+	if v == nil || v.IsNull() {
+		return false, false
+	}
+	if v.IsUnknown() {
+		r.unknown = append(r.unknown, name)
+		return false, false
+	}
+	given, ok := v.(basetypes.BoolValue)
+	return ok && given.ValueBool(), ok
+}
+
+// packages reads where packages come from: the provider block first, then the environment.
+func (r *reader) packages(v attr.Value, getenv func(string) string) (session.PackageSettings, error) {
+	attributes, _ := r.object("packages", v)
+	text := func(name, variable string) string {
+		if given := attributes[name]; given != nil && !given.IsNull() {
+			return r.text("packages."+name, given)
+		}
+		return getenv(variable)
+	}
+	var problem error
+	truth := func(name, variable string) bool {
+		if given := attributes[name]; given != nil && !given.IsNull() {
+			on, _ := r.truth("packages."+name, given)
+			return on
+		}
+		from := getenv(variable)
+		if from == "" {
+			return false
+		}
+		on, err := strconv.ParseBool(from)
+		if err != nil {
+			problem = fmt.Errorf("%s is %q: give true or false", variable, from)
+		}
+		return on
+	}
+	settings := session.PackageSettings{
+		VendorDir: text("vendor_dir", "SUNDOG_PACKAGES_VENDOR_DIR"), LockFile: text("lock_file", "SUNDOG_PACKAGES_LOCK_FILE"),
+		CacheDir: text("cache_dir", "SUNDOG_PACKAGES_CACHE_DIR"),
+		Locked:   truth("locked", "SUNDOG_PACKAGES_LOCKED"), Offline: truth("offline", "SUNDOG_PACKAGES_OFFLINE"),
+	}
+	return settings, problem
 }
 
 // account reads production or sandbox; nil where the block is not there.

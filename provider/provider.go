@@ -127,6 +127,9 @@ func (p *sundogProvider) settings(model *providerModel) (*session.Settings, erro
 	if docker, set := r.object("docker", model.Docker); set {
 		settings.DockerHost = r.text("docker.host", docker["host"])
 	}
+	if settings.Packages, err = r.packages(model.Packages, p.getenv); err != nil {
+		return nil, err
+	}
 	p.defaultRegions(settings)
 	settings.Unknown = r.unknown
 	return settings, nil

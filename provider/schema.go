@@ -60,6 +60,34 @@ func providerSchema() schema.Schema {
 					"storage_class":  schema.StringAttribute{Optional: true, MarkdownDescription: "Storage class of persistent directories."},
 				},
 			},
+			"packages": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Where packages come from.",
+				Attributes: map[string]schema.Attribute{
+					"vendor_dir": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "Folder that `sundog package vendor` filled: a repository `github.com/o/r` lies at `github.com/o/r` in it. With it nothing is " +
+							"fetched. Environment: `SUNDOG_PACKAGES_VENDOR_DIR`.",
+					},
+					"lock_file": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "Lock file that says which commits locators mean. Environment: `SUNDOG_PACKAGES_LOCK_FILE`. Default: `sundog.lock` in the " +
+							"package's folder, or in the working folder for a package from a repository; there may be none.",
+					},
+					"locked": schema.BoolAttribute{
+						Optional:            true,
+						MarkdownDescription: "Use only what the lock file says, and fail for everything else. Environment: `SUNDOG_PACKAGES_LOCKED`. Default `false`: what is not locked is a warning.",
+					},
+					"offline": schema.BoolAttribute{
+						Optional:            true,
+						MarkdownDescription: "Fetch nothing, and use what earlier runs have fetched. Environment: `SUNDOG_PACKAGES_OFFLINE`. Default `false`.",
+					},
+					"cache_dir": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "Folder that keeps what is fetched. Environment: `SUNDOG_PACKAGES_CACHE_DIR`. Default: `sundog` in the user's cache folder.",
+					},
+				},
+			},
 			"production": schema.SingleNestedAttribute{
 				Optional:            true,
 				MarkdownDescription: "The AWS account that forks are made of. It is only ever read.",

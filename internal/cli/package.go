@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -14,24 +15,46 @@ import (
 func newPackage() *cobra.Command {
 	group := &cobra.Command{
 		Use:   "package",
-		Short: "Work on packages: preview, write and check them",
+		Short: "Work on packages: preview, write, check, pin and vendor them",
 		Long:  "A package is a folder with a kurtosis.yml and Starlark files: the definition of an environment, with parameters.",
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint(), newPackageReference())
+	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint(), newPackageConvert(), newPackageLock(), newPackageVendor(),
+		newPackageReference())
 	return group
 }
 
-// sourceFlags say where packages come from.
+// sourceFlags say where packages come from. The provider reads the same environment variables.
 type sourceFlags struct {
-	vendor  string
-	offline bool
+	vendor, cache, lockFile string
+	offline, locked         bool
 }
 
 func (f *sourceFlags) add(command *cobra.Command) {
-	command.Flags().StringVar(&f.vendor, "vendor", "", "folder that holds every repository at <host>/<owner>/<name>; nothing is fetched then")
-	command.Flags().BoolVar(&f.offline, "offline", false, "fetch nothing: use what earlier runs have fetched")
+	command.Flags().StringVar(&f.vendor, "vendor", os.Getenv("SUNDOG_PACKAGES_VENDOR_DIR"), "folder that holds every repository at <host>/<owner>/<name>; nothing is fetched then")
+	f.addFetching(command)
+	f.addLock(command)
+	command.Flags().BoolVar(&f.locked, "locked", isSet("SUNDOG_PACKAGES_LOCKED"), "use only what the lock file says")
+}
+
+func (f *sourceFlags) addFetching(command *cobra.Command) {
+	command.Flags().StringVar(&f.cache, "cache-dir", os.Getenv("SUNDOG_PACKAGES_CACHE_DIR"), "folder that keeps what is fetched (default: \"sundog\" in the user's cache folder)")
+	command.Flags().BoolVar(&f.offline, "offline", isSet("SUNDOG_PACKAGES_OFFLINE"), "fetch nothing: use what earlier runs have fetched")
+}
+
+func (f *sourceFlags) addLock(command *cobra.Command) {
+	command.Flags().StringVar(&f.lockFile, "lock-file", os.Getenv("SUNDOG_PACKAGES_LOCK_FILE"), "lock file to use (default: "+locator.LockName+" in the package's folder, or in the working folder for a remote package)")
+}
+
+// isSet tells whether an environment variable switches something on.
+func isSet(variable string) bool {
+	on, err := strconv.ParseBool(os.Getenv(variable))
+	return err == nil && on
+}
+
+func (f *sourceFlags) options() locator.Options {
+	return locator.Options{VendorDir: f.vendor, CacheDir: f.cache, Offline: f.offline, LockFile: f.lockFile, Locked: f.locked}
 }
 
 func (f *sourceFlags) resolver() (*locator.Resolver, error) {
@@ -40,7 +63,7 @@ func (f *sourceFlags) resolver() (*locator.Resolver, error) {
 			return nil, usage("--vendor: there is no folder %s", f.vendor)
 		}
 	}
-	return locator.New(locator.Options{VendorDir: f.vendor, Offline: f.offline}), nil
+	return locator.New(f.options()), nil
 }
 
 // interpretationFlags say how a package is interpreted.

@@ -208,6 +208,36 @@ def run(plan, size):
 	}
 }
 
+func TestPackageConvertPrintsWhatRuns(t *testing.T) {
+	folder := writeFiles(t, map[string]string{
+		"compose.yml": "services:\n  web:\n    image: nginx:${TAG:-1}\n    ports: [\"8080:80\"]\n    restart: always\n  db:\n    image: postgres:16\n",
+	})
+	code, text, message := run(t, "", "package", "convert", folder, "--variable", "TAG=2")
+	if code != 0 || !strings.Contains(text, "nginx:2") {
+		t.Fatal(code, text, message)
+	}
+	code, direct, _ := run(t, "", "package", "plan", folder, "--format", "json", "--args", `{"variables": {"TAG": "2"}}`)
+	converted := writeFiles(t, map[string]string{"kurtosis.yml": "name: github.com/acme/shop\n", "main.star": text})
+	other, again, message := run(t, "", "package", "plan", converted, "--format", "json")
+	if code != 0 || other != 0 {
+		t.Fatal(code, other, message)
+	}
+	first, second := decode(t, direct), decode(t, again)
+	for _, part := range []string{"services", "artifacts", "images"} {
+		a, _ := json.Marshal(first[part])
+		b, _ := json.Marshal(second[part])
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: the folder gives %s, its conversion %s", part, a, b)
+		}
+	}
+	if warnings, _ := json.Marshal(first["warnings"]); !strings.Contains(string(warnings), "services.web.restart") {
+		t.Errorf("warnings %s", warnings)
+	}
+	if code, _, message := run(t, "", "package", "convert", converted); code != ExitFailure || !strings.Contains(message, "no Compose file") {
+		t.Error(code, message)
+	}
+}
+
 func TestPackageReference(t *testing.T) {
 	code, output, message := run(t, "", "package", "reference")
 	if code != 0 || !strings.HasPrefix(output, "---\n") || !strings.Contains(output, "### plan.add_service\n") {

@@ -16,6 +16,9 @@ const grace = 1.25
 // await repeats a resolved recipe until the condition holds and gives the last answer. A service that has ended cannot
 // fulfil anything any more, so that is not waited for.
 func (x *execution) await(ctx context.Context, service string, recipe plan.Recipe, condition plan.Condition) (map[string]any, error) {
+	if isExit(recipe) {
+		return x.awaitExit(ctx, service, condition)
+	}
 	start := time.Now()
 	attemptContext, cancel := context.WithTimeout(ctx, time.Duration(float64(condition.Timeout)*grace))
 	defer cancel()

@@ -100,6 +100,14 @@ func (x *execution) judge(ctx context.Context, service string, acceptance plan.A
 func (x *execution) wait(ctx context.Context, i int) error {
 	return x.carry(ctx, i, func(ctx context.Context, s *step) (map[string]any, map[string]string, error) {
 		fields, err := x.await(ctx, s.service, s.recipe, s.condition)
+		if planned := x.order.targets[i]; err == nil && planned != nil && isExit(s.recipe) && fields[fieldCode] == int64(0) {
+			// It is on record with the wait itself: a service that did its work does it only once, also when the apply ends here.
+			x.store.change(func(r *record) {
+				if known := r.Services[planned.key]; known != nil {
+					known.Completed = true
+				}
+			})
+		}
 		return fields, nil, err
 	})
 }

@@ -143,9 +143,10 @@ func (x *execution) failedEnd(ctx context.Context, spec *plan.ServiceSpec) error
 	return x.explain(ctx, spec.Name, fmt.Errorf("service %q %s after it was started", spec.Name, endedHow(service)))
 }
 
-// mayEnd tells whether a service may be one whose process does its work and ends: nothing waits for it.
+// mayEnd tells whether a service may be one whose process does its work and ends: nothing waits for it, or only for
+// its end.
 func mayEnd(spec *plan.ServiceSpec) bool {
-	if spec.Ready != nil {
+	if spec.Ready != nil && !isExit(spec.Ready.Recipe) {
 		return false
 	}
 	for _, port := range spec.Ports {

@@ -93,6 +93,8 @@ func resolveRecipe(recipe plan.Recipe, values plan.Values) (plan.Recipe, error) 
 		}
 		resolved.Extract, err = resolveMap(recipe.Extract, values)
 		return &resolved, err
+	case *plan.ExitRecipe:
+		return recipe, nil
 	default:
 		return nil, errors.New("a recipe is missing")
 	}

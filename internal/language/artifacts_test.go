@@ -75,7 +75,7 @@ def run(plan):
 		{name: "outside", body: `plan.upload_files("../../etc/passwd")`, want: []string{"src: path leaves the repository"}},
 		{name: "absolute", body: `plan.upload_files("/etc/passwd")`, want: []string{`"/etc/passwd" does not exist in github.com/test/package`}},
 		{name: "own package", body: `plan.upload_files("github.com/test/package/main.star")`, want: []string{"relative locators only", `"./main.star"`}},
-		{name: "URL", body: `plan.upload_files("https://example.com/file")`, want: []string{"is a URL", "plan.run_sh"}},
+		{name: "URL", body: `plan.upload_files("https://example.com/file")`, want: []string{"fetching is switched off", "https://example.com/file"}},
 		{name: "not fetched", body: `plan.upload_files("github.com/other/package/x")`, want: []string{"fetching is switched off"}},
 	})
 }

@@ -37,10 +37,10 @@ func instruction(name, doc, returns string, handle func(c *call) (starlark.Value
 	return &builtin{signature: newSignature(name, kindInstruction, doc, returns, withDescription(parameters)), handle: handle}
 }
 
-// withDescription puts the description parameter behind the others and before those of earlier versions.
+// withDescription puts the description parameter behind the others and before those that are given by name only.
 func withDescription(parameters []anyParameter) []anyParameter {
 	at := len(parameters)
-	for at > 0 && parameters[at-1].base().Former != "" {
+	for at > 0 && parameters[at-1].base().Named() {
 		at--
 	}
 	return slices.Insert(slices.Clone(parameters), at, anyParameter(newDescription()))

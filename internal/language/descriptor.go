@@ -28,7 +28,13 @@ type ParameterDescriptor struct {
 	// Former tells for a parameter that only earlier versions had what to write instead. It is given by name, and giving
 	// it is a warning.
 	Former string
+	// Extension tells that the parameter is Sundog's own. It is given by name, so that it has no part in the order of
+	// arguments that packages rely on.
+	Extension bool
 }
+
+// Named tells whether the parameter is given by name only.
+func (p *ParameterDescriptor) Named() bool { return p.Former != "" || p.Extension }
 
 // The kinds of builtins.
 const (
@@ -51,8 +57,8 @@ func Descriptors() []Descriptor {
 	return all
 }
 
-// signature is what a builtin accepts: its parameters in positional order, description last, then those of earlier
-// versions, which are given by name only.
+// signature is what a builtin accepts: its parameters in positional order, description last, then those that are given by
+// name only: Sundog's own and those of earlier versions.
 type signature struct {
 	name       string
 	kind       string
@@ -74,7 +80,7 @@ func newSignature(name, kind, doc, returns string, parameters []anyParameter) *s
 		for _, name := range append([]string{inner.Name}, inner.Aliases...) {
 			s.byName[name] = i
 		}
-		if inner.Former == "" {
+		if !inner.Named() {
 			s.positional = i + 1
 		}
 	}
@@ -97,10 +103,22 @@ func (s *signature) qualified() string {
 	return s.name
 }
 
-func (s *signature) names() []string {
+// order lists the parameters that can be given by position.
+func (s *signature) order() []string {
 	names := make([]string, s.positional)
 	for i, p := range s.parameters[:s.positional] {
 		names[i] = p.Name
+	}
+	return names
+}
+
+// names lists what a call of today can name.
+func (s *signature) names() []string {
+	var names []string
+	for _, p := range s.parameters {
+		if p.Former == "" {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }

@@ -24,16 +24,16 @@ func TestDescriptors(t *testing.T) {
 				t.Errorf("%s.%s is required and has a default", described.Name, parameter.Name)
 			}
 			optional = optional || !parameter.Required
-			if parameter.Former != "" {
+			if parameter.Named() {
 				continue
 			}
-			last := i == len(described.Parameters)-1 || described.Parameters[i+1].Former != ""
+			last := i == len(described.Parameters)-1 || described.Parameters[i+1].Named()
 			if described.Kind != kindFunction && last != (parameter.Name == descriptionName) {
 				t.Errorf("%s: description must stand last", described.Name)
 			}
 		}
 	}
-	if counts[kindInstruction] != 20 || counts[kindType] != 15 || counts[kindFunction] != 3 {
+	if counts[kindInstruction] != 20 || counts[kindType] != 16 || counts[kindFunction] != 3 {
 		t.Errorf("counts %v", counts)
 	}
 }
@@ -48,9 +48,10 @@ func TestPositionalOrder(t *testing.T) {
 		"verify": "value! assertion! target_value!", "print": "msg!", "render_templates": "config! name", "upload_files": "src! name",
 		"store_service_files": "service_name! src! name depends_on", "get_files_artifact": "name!",
 		"run_sh":           "name run! image files store env_vars wait acceptable_codes skip_code_check node_selectors tolerations privileged host_pid_namespace bind_mounts",
-		"run_python":       "name run! args packages image files store wait acceptable_codes skip_code_check node_selectors tolerations env_vars",
+		"run_python":       "name run! args packages image files store wait acceptable_codes skip_code_check node_selectors tolerations",
 		"get_cluster_type": "", "import_module": "module_file!", "read_file": "src!",
 		"ServiceConfig": "image! ports public_ports files entrypoint cmd env_vars private_ip_address_placeholder cpu_allocation memory_allocation max_cpu min_cpu max_memory min_memory ready_conditions labels user tolerations node_selectors files_to_be_moved tini_enabled tty_enabled devices publish_udp capabilities gpu privileged host_pid_namespace bind_mounts",
+		"ExitRecipe":    "",
 		"PortSpec":      "number transport_protocol application_protocol wait url", "ReadyCondition": "recipe! field! assertion! target_value! interval timeout",
 		"ExecRecipe": "command! extract", "GetHttpRequestRecipe": "port_id! endpoint! extract headers", "PostHttpRequestRecipe": "port_id! endpoint! body content_type extract headers",
 		"ImageSpec": "image! registry username password", "ImageBuildSpec": "image_name! build_context_dir! build_file target_stage build_args", "NixBuildSpec": "flake_location_dir! build_context_dir! image_name! flake_output",
@@ -61,7 +62,7 @@ func TestPositionalOrder(t *testing.T) {
 		var names []string
 		for _, parameter := range described.Parameters {
 			name := parameter.Name
-			if name == descriptionName || parameter.Former != "" {
+			if name == descriptionName || parameter.Named() {
 				continue
 			}
 			if parameter.Required {

@@ -26,7 +26,7 @@ func (e *earlierForm) reorder(sc *scope, s *signature, positional starlark.Tuple
 	if len(positional) == 0 || len(positional) > len(e.order) || !e.first(positional[0]) {
 		return positional, keywords
 	}
-	names := s.names()
+	names := s.order()
 	names = names[:len(names)-1] // without the description
 	sc.in.deprecate(sc.site.position, fmt.Sprintf("%s: the order of arguments is now %s", s.qualified(), strings.Join(names, ", ")))
 	ordered := slices.Clone(keywords)

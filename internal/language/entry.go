@@ -28,7 +28,7 @@ const (
 
 // entry loads the main file and finds the entry function.
 func (in *interpreter) entry() (*entry, error) {
-	file, err := in.pkg.Main(in.request.MainFile)
+	file, err := in.mainFile()
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +59,10 @@ func (in *interpreter) entry() (*entry, error) {
 
 // run calls the entry function with the request's arguments.
 func (in *interpreter) run(entry *entry) (starlark.Value, error) {
-	converted, err := in.request.arguments()
+	arguments, err := in.entryArguments()
 	if err != nil {
 		return nil, entry.argumentsError("arguments of the package: %v", err)
 	}
-	arguments := converted.(*starlark.Dict) //nolint:forcetypeassert // objects become dictionaries
 	legacy := entry.legacy()
 	structs, err := wantsStructs(arguments)
 	if err != nil {
@@ -103,12 +102,17 @@ func (in *interpreter) run(entry *entry) (starlark.Value, error) {
 	return output, err
 }
 
-// arguments are the request's arguments as one dictionary.
-func (r Request) arguments() (starlark.Value, error) {
+// arguments are the request's arguments as one dictionary of their own.
+func (r Request) arguments() (*starlark.Dict, error) {
+	var converted starlark.Value
+	var err error
 	if r.OrderedArgs != nil {
-		return r.OrderedArgs.starlark()
+		converted, err = r.OrderedArgs.starlark()
+	} else {
+		converted, err = fromData(r.Args)
 	}
-	return fromData(r.Args)
+	dict, _ := converted.(*starlark.Dict)
+	return dict, err
 }
 
 // legacy tells whether all arguments are passed as one dictionary: run(plan, args). Star parameters count too, as upstream.

@@ -19,7 +19,7 @@ var instructions = []*builtin{
 // types are the language's type constructors, in the reference's order.
 var types = []*typeBuiltin{
 	serviceConfigType.typeBuiltin, portSpecType.typeBuiltin, readyConditionType.typeBuiltin,
-	execRecipeType.typeBuiltin, getRecipeType.typeBuiltin, postRecipeType.typeBuiltin,
+	execRecipeType.typeBuiltin, getRecipeType.typeBuiltin, postRecipeType.typeBuiltin, exitRecipeType,
 	imageSpecType.typeBuiltin, imageBuildSpecType.typeBuiltin, nixBuildSpecType.typeBuiltin,
 	directoryType.typeBuiltin, storeSpecType.typeBuiltin, userType.typeBuiltin, tolerationType.typeBuiltin,
 	gpuConfigType.typeBuiltin, serviceType.typeBuiltin,

@@ -8,7 +8,7 @@ import (
 
 func newImportModule() *builtin {
 	file := required("module_file", text, "Locator of a Starlark file: relative to the calling file, from the repository's root with a leading slash, or github.com/owner/repository/path[@version].")
-	return function("import_module", "Runs a Starlark file once and gives its globals as attributes.", "module", func(c *call) (starlark.Value, error) {
+	return function("import_module", "Runs a Starlark file, or what a Compose file means, once and gives its globals as attributes.", "module", func(c *call) (starlark.Value, error) {
 		where := file.of(c.arguments)
 		if c.bad() {
 			return nil, nil

@@ -135,6 +135,9 @@ func (in *interpreter) finish(entry *entry, output starlark.Value) (*plan.Plan, 
 	if made.Files, err = in.pkg.Files(in.ctx); err != nil {
 		return nil, err
 	}
+	for _, warning := range in.pkg.Warnings() {
+		made.Warnings = append(made.Warnings, plan.Warning{Message: warning})
+	}
 	return made, nil
 }
 

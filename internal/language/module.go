@@ -61,11 +61,14 @@ func (in *interpreter) load(file locator.File, importedAt plan.Position) (*modul
 }
 
 func (in *interpreter) execute(file locator.File) (starlark.StringDict, error) {
-	source, err := file.Read()
+	source, err := in.source(file)
 	if err != nil {
 		return nil, err
 	}
 	name := file.String()
+	if locator.IsComposeFile(name) {
+		name += convertedMark
+	}
 	in.files[name] = file
 	if err := checkSource(name, source); err != nil {
 		return nil, err

@@ -71,6 +71,12 @@ func (p *param[T]) hidden() *param[T] {
 	return p
 }
 
+// own marks a parameter that upstream does not have.
+func (p *param[T]) own() *param[T] {
+	p.Extension = true
+	return p
+}
+
 // formerly adds names that earlier versions of the language had for the parameter.
 func (p *param[T]) formerly(names ...string) *param[T] {
 	p.Aliases = append(p.Aliases, names...)

@@ -8,7 +8,7 @@ import (
 
 func newReadFile() *builtin {
 	source := required("src", text, "Locator of a text file, as for import_module.").formerly("src_path")
-	return function("read_file", "Gives the text of a file.", "string", func(c *call) (starlark.Value, error) {
+	return function("read_file", "Gives the text of a file; of a Compose file the Starlark that it means.", "string", func(c *call) (starlark.Value, error) {
 		where := source.of(c.arguments)
 		if c.bad() {
 			return nil, nil
@@ -17,7 +17,7 @@ func newReadFile() *builtin {
 		if !ok {
 			return nil, nil
 		}
-		content, err := found.Read()
+		content, err := c.in.source(found)
 		if err != nil {
 			c.scope.problem("src", "%v", err)
 			return nil, nil

@@ -101,6 +101,9 @@ func (p ParameterDescriptor) row() string {
 		}
 	}
 	meaning := p.Doc
+	if p.Extension {
+		meaning += " Sundog's own, given by name."
+	}
 	if len(p.Aliases) > 0 {
 		meaning += " Formerly `" + strings.Join(p.Aliases, "`, `") + "`."
 	}

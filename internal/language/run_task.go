@@ -143,7 +143,7 @@ func newRunPython() *builtin {
 	p := newTaskParameters(pythonImage)
 	args := optional("args", textList, nil, "[]", "Arguments of the script. May hold runtime values.")
 	packages := optional("packages", textList, nil, "[]", "Packages that pip installs before. May hold runtime values.")
-	env := optional("env_vars", textDict, nil, "{}", "Environment. Values may hold runtime values.")
+	env := optional("env_vars", textDict, nil, "{}", "Environment. Values may hold runtime values.").own()
 	return instruction("run_python", "Runs a Python script in a container of its own.", shownTaskResult, func(c *call) (starlark.Value, error) {
 		task := p.task(c.arguments, plan.TaskPython)
 		task.Args, task.Packages, task.Service.Env = args.of(c.arguments), packages.of(c.arguments), env.of(c.arguments)

@@ -35,6 +35,7 @@ type imageBuildSpecBuiltin struct {
 	*typeBuiltin
 	image, context, file, stage *param[string]
 	arguments                   *param[map[string]string]
+	keep                        *param[bool]
 }
 
 var imageBuildSpecType = newImageBuildSpecType()
@@ -46,8 +47,9 @@ func newImageBuildSpecType() *imageBuildSpecBuiltin {
 		file:      optional("build_file", text, "Dockerfile", `"Dockerfile"`, "Build file, relative to the folder. The folder that holds it becomes the build context."),
 		stage:     unset("target_stage", text, "Stage of a multi-stage build to stop at."),
 		arguments: optional("build_args", textDict, nil, "{}", "Build arguments."),
+		keep:      optional("keep_context", boolean, false, "False", "Whether build_context_dir is the build context also where build_file lies in a folder of it.").own(),
 	}
-	t.typeBuiltin = newType("ImageBuildSpec", "An image that is built from files of a package.", t.image, t.context, t.file, t.stage, t.arguments)
+	t.typeBuiltin = newType("ImageBuildSpec", "An image that is built from files of a package.", t.image, t.context, t.file, t.stage, t.arguments, t.keep)
 	return t
 }
 
@@ -104,14 +106,16 @@ func buildImage(a *arguments, made *typed) plan.Image {
 	t := imageBuildSpecType
 	name, file := t.image.of(a), t.file.of(a)
 	build := &plan.Build{BuildFile: path.Base(file), TargetStage: t.stage.of(a), Args: t.arguments.of(a)}
-	// The folder that holds the build file becomes the context.
+	// The folder that holds the build file becomes the context, as upstream, unless the package asks for another one.
 	at := a.path("build_context_dir")
 	where := t.context.of(a)
 	if path.IsAbs(file) {
 		a.scope.problem(a.path("build_file"), "%q must be relative to build_context_dir", file)
 		return plan.Image{}
 	}
-	if inner := path.Dir(file); inner != "." {
+	if t.keep.of(a) {
+		build.BuildFile = path.Clean(file)
+	} else if inner := path.Dir(file); inner != "." {
 		where = strings.TrimSuffix(where, "/") + "/" + inner
 	}
 	folder, ok := a.scope.buildFolder(at, where, made)

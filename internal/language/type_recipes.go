@@ -114,9 +114,14 @@ var httpRecipe = union("GetHttpRequestRecipe | PostHttpRequestRecipe",
 	typedKind(postRecipeType.typeBuiltin, postRecipeType.recipe),
 )
 
-// recipe is any of the three.
-var recipe = union("ExecRecipe | GetHttpRequestRecipe | PostHttpRequestRecipe",
-	widen(execRecipe), widen(httpRecipe),
+// exitRecipeType is Sundog's own: upstream cannot wait for a process to do its work and end.
+var exitRecipeType = newType("ExitRecipe", "How the service's process ended: the field is code. There is no answer before it has ended, and as the answer is final, one that does not fulfil the assertion is a failure at once. Only for plan.wait and ReadyCondition.")
+
+var exitRecipe = typedKind(exitRecipeType, func(*arguments, *typed) *plan.ExitRecipe { return &plan.ExitRecipe{} })
+
+// recipe is any of the four.
+var recipe = union("ExecRecipe | GetHttpRequestRecipe | PostHttpRequestRecipe | ExitRecipe",
+	widen(execRecipe), widen(httpRecipe), widen(exitRecipe),
 )
 
 // widen makes a kind of recipe one of recipes in general.
@@ -134,6 +139,8 @@ func recipeFields(recipe plan.Recipe) []string {
 		return append([]string{fieldCode, fieldOutput}, extractFields(recipe.Extract)...)
 	case *plan.HTTPRecipe:
 		return append([]string{fieldCode, fieldBody}, extractFields(recipe.Extract)...)
+	case *plan.ExitRecipe:
+		return []string{fieldCode}
 	}
 	return nil
 }

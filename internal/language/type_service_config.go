@@ -1,11 +1,15 @@
 package language
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+
+	"go.starlark.net/starlark"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
@@ -22,9 +26,9 @@ type serviceConfigBuiltin struct {
 	image                                                                 *param[plan.Image]
 	ports, publicPorts                                                    *param[map[string]plan.Port]
 	files                                                                 *param[map[string]plan.Mount]
-	entrypoint, cmd, devices, capabilities                                *param[[]string]
+	entrypoint, cmd, devices, capabilities, aliases                       *param[[]string]
 	env, labels, nodeSelectors, moved, binds                              *param[map[string]string]
-	placeholder                                                           *param[string]
+	placeholder, workingDir                                               *param[string]
 	cpuAllocation, memoryAllocation, maxCPU, minCPU, maxMemory, minMemory *param[int64]
 	ready                                                                 *param[*plan.ReadyCondition]
 	user                                                                  *param[*plan.User]
@@ -72,6 +76,8 @@ func newServiceConfigType() *serviceConfigBuiltin {
 		privileged:       optional("privileged", boolean, false, "False", "Whether the container is privileged: Docker only, and only where it was allowed."),
 		hostProcesses:    optional("host_pid_namespace", boolean, false, "False", "Whether the container sees the host's processes: Docker only, and only where it was allowed."),
 		binds:            optional("bind_mounts", textDict, nil, "{}", "Paths in the container by path of the host. Only "+dockerSocket+", Docker only, and only where it was allowed."),
+		aliases:          optional("aliases", listOf(hostAlias), nil, "[]", "Further host names under which the other services of the enclave reach this one.").own(),
+		workingDir:       unset("working_dir", text, "Directory that the process starts in; the image's when left out.").own(),
 		formerFiles:      unset("files_artifact_mount_dirpaths", textDict, "Mount paths by name of files artifact.").replaced("write files = {path: artifact}"),
 		formerMemory:     unset("shm_size", integer(0, math.MaxInt64), "Size of the shared memory in megabytes.").replaced("write gpu = GpuConfig(shm_size = ...)"),
 		formerUlimits:    unset("ulimits", dictOf(anyInteger), "Limits of the process by name.").replaced("write gpu = GpuConfig(ulimits = {...})"),
@@ -80,9 +86,27 @@ func newServiceConfigType() *serviceConfigBuiltin {
 	t.typeBuiltin = newType("ServiceConfig", "Everything about a service but its name.",
 		t.image, t.ports, t.publicPorts, t.files, t.entrypoint, t.cmd, t.env, t.placeholder, t.cpuAllocation, t.memoryAllocation,
 		t.maxCPU, t.minCPU, t.maxMemory, t.minMemory, t.ready, t.labels, t.user, t.tolerations, t.nodeSelectors, t.moved,
-		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds,
+		t.init, t.tty, t.devices, t.publishUDP, t.capabilities, t.gpu, t.privileged, t.hostProcesses, t.binds, t.aliases, t.workingDir,
 		t.formerFiles, t.formerMemory, t.formerUlimits, t.formerNetwork)
 	return t
+}
+
+// aliasPattern is what resolvers look up: names of hosts, with the underscores that Compose files like.
+var aliasPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
+
+// hostAlias is a further host name of a service.
+var hostAlias = kind[string]{
+	name: "string",
+	check: func(value starlark.Value) string {
+		if reason := text.check(value); reason != "" {
+			return reason
+		}
+		if name, _ := starlark.AsString(value); !aliasPattern.MatchString(name) {
+			return fmt.Sprintf("%q is no host name: use letters, digits, '-', '_' and '.'", shorten(name))
+		}
+		return ""
+	},
+	convert: text.convert,
 }
 
 // serviceConfig is a ServiceConfig; the service's name is filled in by the instruction.
@@ -97,6 +121,7 @@ var serviceConfig = typedKind(serviceConfigType.typeBuiltin, func(a *arguments, 
 		NoInit: !t.init.of(a), TTY: t.tty.of(a), Devices: t.devices.of(a), PublishUDP: t.publishUDP.of(a),
 		Capabilities: t.capabilities.of(a), GPU: t.gpu.of(a),
 		Privileged: t.privileged.of(a), HostPIDNamespace: t.hostProcesses.of(a), BindMounts: t.binds.of(a),
+		Aliases: t.aliases.of(a), WorkingDir: t.workingDir.of(a),
 	}
 	for _, former := range []struct {
 		from, to *param[int64]
@@ -148,6 +173,9 @@ func (t *serviceConfigBuiltin) earlierAttributes(a *arguments, spec *plan.Servic
 }
 
 func checkServiceConfig(a *arguments, spec *plan.ServiceSpec) {
+	if spec.WorkingDir != "" && !path.IsAbs(spec.WorkingDir) && len(plan.FindRuntimeValues(spec.WorkingDir)) == 0 {
+		a.scope.problem(a.path("working_dir"), "%q must be an absolute path", shorten(spec.WorkingDir))
+	}
 	for _, key := range slices.Sorted(maps.Keys(spec.Labels)) {
 		if reason := labelReason(key, spec.Labels[key]); reason != "" {
 			a.scope.problem(a.path("labels"), "%s", reason)

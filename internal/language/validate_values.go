@@ -93,6 +93,8 @@ func (v *validator) spec(whose string, spec *plan.ServiceSpec) {
 	}
 	v.fixed("files of "+whose, slices.Sorted(maps.Keys(spec.Files))...)
 	v.fixed("env_vars of "+whose, slices.Sorted(maps.Keys(spec.Env))...)
+	v.fixed("working_dir of "+whose, spec.WorkingDir)
+	v.fixed("aliases of "+whose, spec.Aliases...)
 	v.fixed("private_ip_address_placeholder of "+whose, spec.IPPlaceholder)
 	v.fixedMap("files_to_be_moved of "+whose, spec.FilesToBeMoved)
 	v.fixedMap("bind_mounts of "+whose, spec.BindMounts)

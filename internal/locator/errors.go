@@ -18,4 +18,16 @@ var (
 	ErrManifest = errors.New("wrong kurtosis.yml")
 	// ErrGit: git could not fetch.
 	ErrGit = errors.New("git failed")
+	// ErrDownload: what a URL gives could not be fetched.
+	ErrDownload = errors.New("download failed")
+	// ErrPointer: Git LFS keeps the file elsewhere.
+	ErrPointer = errors.New("not the file itself")
+	// ErrLock: a sundog.lock is malformed, or lacks what only it may tell.
+	ErrLock = errors.New("wrong sundog.lock")
+	// ErrMismatch: files are not the ones that a lock or a vendor folder's list says.
+	ErrMismatch = errors.New("files differ from what was noted")
+	// ErrVendor: a vendor folder's list is malformed, or the folder holds what is not in it.
+	ErrVendor = errors.New("wrong vendor folder")
+	// ErrCache: the folder for fetched files cannot be used.
+	ErrCache = errors.New("cannot use the cache")
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,30 +68,39 @@ func parseManifest(text []byte, label string) (*manifest, error) {
 	if name.version != "" {
 		return nil, fail(line, "name %q must not hold a version", parsed.Name)
 	}
+	replace := make(map[string]string, len(parsed.Replace))
 	for _, key := range slices.Sorted(maps.Keys(parsed.Replace)) {
-		if err := checkReplace(key, parsed.Replace[key]); err != nil {
+		replaced, err := checkReplace(key, parsed.Replace[key])
+		if err == nil && replace[replaced] != "" {
+			err = fmt.Errorf("%q stands there twice, spelled differently", replaced)
+		}
+		if err != nil {
 			return nil, fail(keyLine(&document, "replace", key), "replace: %v", err)
 		}
+		replace[replaced] = parsed.Replace[key]
 	}
+	parsed.Replace = replace
 	return &parsed, nil
 }
 
-func checkReplace(key, value string) error {
-	address, err := parseAddress(key)
+// checkReplace looks at one line of replace and gives its key in the form in which locators are compared.
+func checkReplace(key, value string) (string, error) {
+	replaced, err := parseAddress(key)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if address.version != "" {
-		return fmt.Errorf("key %q must not hold a version", key)
+	if replaced.version != "" {
+		return "", fmt.Errorf("key %q must not hold a version", key)
 	}
 	if value == "" {
-		return fmt.Errorf("the value of %q is empty: give a folder or a locator", key)
+		return "", fmt.Errorf("the value of %q is empty: give a folder or a locator", key)
 	}
-	if isLocalPath(value) {
-		return nil
+	if !isLocalPath(value) {
+		if _, err = parseLocator(value); err != nil {
+			return "", err
+		}
 	}
-	_, err = parseAddress(value)
-	return err
+	return replaced.full(), nil
 }
 
 // isLocalPath tells whether a text is a folder on this machine rather than a locator.
@@ -102,12 +112,18 @@ func isLocalPath(text string) bool {
 func yamlReason(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	text = strings.ReplaceAll(text, "unmarshal errors:\n  ", "")
-	text = strings.ReplaceAll(text, " in type locator.manifest", "")
-	text = strings.ReplaceAll(text, "into locator.manifest", "as the mapping that a kurtosis.yml is")
 	text = strings.ReplaceAll(text, "into map[string]string", "as a mapping of strings")
+	text = typePattern.ReplaceAllString(text, "")
+	text = targetPattern.ReplaceAllString(text, "as a mapping")
 	text = strings.ReplaceAll(text, "into string", "as a string")
+	text = strings.ReplaceAll(text, "into int", "as a number")
 	return strings.ReplaceAll(text, "\n  ", "; ")
 }
+
+var (
+	typePattern   = regexp.MustCompile(` in type [a-z]+\.\w+`)
+	targetPattern = regexp.MustCompile(`into (map\[string\])?[a-z]+\.\w+`)
+)
 
 // keyLine finds the line of a key, given as the path to it; 0 when it is not there.
 func keyLine(node *yaml.Node, keys ...string) int {

@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-// Recipe is a way to ask a service something; it is an ExecRecipe or an HTTPRecipe.
+// Recipe is a way to ask a service something; it is an ExecRecipe, an HTTPRecipe or an ExitRecipe.
 type Recipe interface{ recipe() }
 
 // ExecRecipe runs a command without a shell.
@@ -24,8 +24,13 @@ type HTTPRecipe struct {
 	Extract map[string]string
 }
 
+// ExitRecipe asks how the service's process ended. There is no answer before it has, and afterwards always the same one.
+// It goes with a wait only.
+type ExitRecipe struct{}
+
 func (*ExecRecipe) recipe() {}
 func (*HTTPRecipe) recipe() {}
+func (*ExitRecipe) recipe() {}
 
 // Condition is an assertion about one field of a recipe's result, repeated until it holds or Timeout has passed.
 type Condition struct {

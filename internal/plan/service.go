@@ -36,6 +36,8 @@ type ServiceSpec struct {
 	NodeSelectors map[string]string
 	// FilesToBeMoved moves a file to its final place after the mounts are filled (Compose single-file binds).
 	FilesToBeMoved map[string]string
+	// WorkingDir replaces the image's working directory when it is not empty.
+	WorkingDir string `json:",omitempty"`
 	// NoInit switches the init process (PID 1 that reaps) off.
 	NoInit           bool
 	TTY              bool

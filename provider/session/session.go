@@ -12,6 +12,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
 )
 
@@ -89,7 +90,25 @@ func (s *Session) Owner() (string, error) {
 }
 
 // Packages interprets packages; it needs no backend.
-func (s *Session) Packages() Packages { return s.packages() }
+func (s *Session) Packages() Packages {
+	if err := s.unknown("packages"); err != nil {
+		return unknownPackages{err}
+	}
+	return s.packages()
+}
+
+// unknownPackages stand in while it is not known where packages come from.
+type unknownPackages struct{ err error }
+
+// Interpret implements Packages.
+func (p unknownPackages) Interpret(context.Context, PackageRequest) (*plan.Plan, error) {
+	return nil, p.err
+}
+
+// Parameters implements Packages.
+func (p unknownPackages) Parameters(context.Context, PackageRequest) (*plan.Plan, error) {
+	return nil, p.err
+}
 
 // Work is one call of a resource: its secrets are masked in everything that is logged, told or written meanwhile.
 type Work struct {

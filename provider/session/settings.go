@@ -26,13 +26,20 @@ type Settings struct {
 	DigestKey  string // empty: a random one, kept in DataDir
 	EventDir   string
 	// DataDir is the CLI's data folder, .terraform or TF_DATA_DIR; WorkDir is what relative folders start from.
-	DataDir string
-	WorkDir string
+	DataDir  string
+	WorkDir  string
+	Packages PackageSettings
 	// Production and Sandbox are nil where the provider block does not have them.
 	Production *forker.Account
 	Sandbox    *forker.Account
 	// Unknown names the attributes of the provider block whose values are not known yet.
 	Unknown []string
+}
+
+// PackageSettings say where packages come from. Relative folders start from the working folder.
+type PackageSettings struct {
+	VendorDir, LockFile, CacheDir string
+	Locked, Offline               bool
 }
 
 // Engine carries plans out; *engine.Engine is the real one.

@@ -76,7 +76,7 @@ func containerOptions(request enclave.ServiceRequest, chosen placement) (client.
 	}
 	own := func(text string) string { return replacePlaceholder(text, spec.IPPlaceholder, chosen.address.String()) }
 	config := &container.Config{
-		Image: image, Hostname: spec.Name, Labels: labels, ExposedPorts: exposed, Tty: spec.TTY, User: userOf(spec.User),
+		Image: image, Hostname: spec.Name, Labels: labels, ExposedPorts: exposed, Tty: spec.TTY, User: userOf(spec.User), WorkingDir: spec.WorkingDir,
 		Entrypoint: mapped(spec.Entrypoint, own), Cmd: mapped(spec.Cmd, own),
 	}
 	environment := maps.Clone(spec.Env)

@@ -113,7 +113,7 @@ func required() []string {
 			for _, alias := range parameter.Aliases {
 				tokens = append(tokens, name+"."+alias)
 			}
-			if parameter.Former == "" && parameter.Name != "description" {
+			if !parameter.Named() && parameter.Name != "description" {
 				places++
 			}
 		}
@@ -183,7 +183,7 @@ func (c *conformanceCase) usesCall(call *syntax.CallExpr, found map[string]bool)
 	found[name] = true
 	places, needed := []string{}, 0
 	for _, parameter := range described.Parameters {
-		if parameter.Former == "" && parameter.Name != "description" {
+		if !parameter.Named() && parameter.Name != "description" {
 			places = append(places, parameter.Name)
 		}
 		if parameter.Required {

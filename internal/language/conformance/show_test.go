@@ -165,6 +165,8 @@ func showRecipe(recipe plan.Recipe) object {
 	case *plan.HTTPRecipe:
 		return object{"method": recipe.Method, "port_id": recipe.PortID, "endpoint": recipe.Endpoint}.
 			set("body", recipe.Body).set("content_type", recipe.ContentType).set("headers", recipe.Headers).set("extract", recipe.Extract)
+	case *plan.ExitRecipe:
+		return object{"exit": true}
 	}
 	return nil
 }
@@ -238,7 +240,8 @@ func showService(spec *plan.ServiceSpec) object {
 		o["gpu"] = object{"docker_driver": gpu.DockerDriver, "kubernetes_driver": gpu.KubernetesDriver}.
 			set("count", gpu.Count).set("device_ids", gpu.DeviceIDs).set("shm_size", gpu.SharedMemoryMB).set("ulimits", limits)
 	}
-	return o.set("privileged", spec.Privileged).set("host_pid_namespace", spec.HostPIDNamespace).set("bind_mounts", spec.BindMounts)
+	return o.set("privileged", spec.Privileged).set("host_pid_namespace", spec.HostPIDNamespace).set("bind_mounts", spec.BindMounts).
+		set("aliases", spec.Aliases).set("working_dir", spec.WorkingDir)
 }
 
 func showPorts(ports map[string]plan.Port) object {
