@@ -4,19 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 )
 
 const (
@@ -121,15 +117,10 @@ func oneCLI(t *testing.T, test func(t *testing.T, cli string)) {
 
 // world is an AWS of its own with production seeded, and the example's images.
 type world struct {
-	t        *testing.T
-	root     string
-	cli      string
+	*workspace
 	endpoint string
 	state    string // the emulator's folder
 	python   string
-	// workspace holds a copy of the example's configuration.
-	workspace   string
-	environment []string
 	// baseline is a dump of the sandbox account before anything was forked into it.
 	baseline string
 }
@@ -137,11 +128,7 @@ type world struct {
 func newWorld(t *testing.T, cli string) *world {
 	t.Helper()
 	root := repository(t)
-	folder, err := provider()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, root: root, cli: cli, state: filepath.Join(t.TempDir(), "aws"), workspace: filepath.Join(t.TempDir(), "staging-fork")}
+	w := &world{state: filepath.Join(t.TempDir(), "aws")}
 	w.endpoint = strings.TrimSpace(run(t, root, nil, "tools/aws", "start", w.state))
 	t.Cleanup(func() {
 		_, err := try(context.Background(), root, nil, "tools/aws", "stop", w.state)
@@ -154,32 +141,18 @@ func newWorld(t *testing.T, cli string) *world {
 	run(t, root, nil, "examples/staging-fork/images/apps.sh")
 	postgres := lastLine(run(t, root, nil, "examples/staging-fork/images/postgres.sh"))
 
-	run(t, root, nil, "cp", "-r", "examples/staging-fork", w.workspace)
-	for _, leftover := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl", "terraform.d"} {
-		if err := os.RemoveAll(filepath.Join(w.workspace, leftover)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.workspace = newWorkspace(t, cli, "staging-fork")
 	w.renameEnclave()
-	w.environment = []string{
-		"TF_CLI_CONFIG_FILE=" + filepath.Join(folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1",
-		"TF_VAR_aws_endpoint_url=" + w.endpoint, "TF_VAR_postgres_image=" + postgres,
-	}
+	w.environment = append(w.environment, "TF_VAR_aws_endpoint_url="+w.endpoint, "TF_VAR_postgres_image="+postgres)
 	w.baseline = w.dump(sandboxAccount, "sandbox-before")
 	w.terraform("init", "-no-color")
-	// Whatever a failed test leaves would be in the way of the next.
-	t.Cleanup(func() {
-		if t.Failed() {
-			_, _ = try(context.Background(), w.workspace, w.environment, w.cli, "destroy", "-auto-approve", "-no-color")
-		}
-	})
 	return w
 }
 
 // renameEnclave gives the copy an enclave of its own: the demo may be running on the same engine.
 func (w *world) renameEnclave() {
 	w.t.Helper()
-	file := filepath.Join(w.workspace, "main.tf")
+	file := filepath.Join(w.folder, "main.tf")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		w.t.Fatal(err)
@@ -196,40 +169,6 @@ func (w *world) renameEnclave() {
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
-}
-
-// terraform runs the CLI in the workspace.
-func (w *world) terraform(arguments ...string) string {
-	w.t.Helper()
-	return run(w.t, w.workspace, w.environment, w.cli, arguments...)
-}
-
-// plan gives the actions of a plan by address, "no-op" and reads left out.
-func (w *world) plan() map[string][]string {
-	w.t.Helper()
-	w.terraform("plan", "-no-color", "-out", "test.tfplan")
-	var plan struct {
-		ResourceChanges []struct {
-			Address string
-			Change  struct{ Actions []string }
-		} `json:"resource_changes"`
-	}
-	if err := json.Unmarshal([]byte(w.terraform("show", "-json", "test.tfplan")), &plan); err != nil {
-		w.t.Fatal(err)
-	}
-	changes := map[string][]string{}
-	for _, change := range plan.ResourceChanges {
-		if !slices.Equal(change.Change.Actions, []string{"no-op"}) && !slices.Equal(change.Change.Actions, []string{"read"}) {
-			changes[change.Address] = change.Change.Actions
-		}
-	}
-	return changes
-}
-
-// output reads one output value.
-func (w *world) output(name string) string {
-	w.t.Helper()
-	return strings.TrimSpace(w.terraform("output", "-raw", name))
 }
 
 // dump writes the whole state of an account, as a tool that is not the forker sees it, and gives the file.
@@ -291,53 +230,5 @@ func withoutRandomSuffix(arn string) string {
 		return arn[:strings.LastIndex(arn, "/")]
 	default:
 		return arn
-	}
-}
-
-// enclaveLabel finds what belongs to the example's enclave; other tests use the same engine.
-const enclaveLabel = "label=sundog.dev/enclave=acceptance"
-
-// generation is the part of a volume's name that is drawn anew for each container.
-var generation = regexp.MustCompile(`\.[0-9a-f]{8}\.`)
-
-// docker lists what belongs to the example's enclave, as "kind name" lines, sorted.
-func docker(t *testing.T) []string {
-	t.Helper()
-	var objects []string
-	for kind, arguments := range map[string][]string{
-		"container": {"ps", "-a", "--format", "{{.Names}}"},
-		"network":   {"network", "ls", "--format", "{{.Name}}"},
-		"volume":    {"volume", "ls", "--format", "{{.Name}}"},
-	} {
-		output := run(t, ".", nil, "docker", append(arguments, "--filter", enclaveLabel)...)
-		for name := range strings.FieldsSeq(output) {
-			objects = append(objects, kind+" "+generation.ReplaceAllString(name, ".*."))
-		}
-	}
-	slices.Sort(objects)
-	return objects
-}
-
-// killed runs the CLI in a process group of its own and kills the whole group after a while, as a power cut would. It
-// tells whether the command was still running then.
-func (w *world) killed(after time.Duration, arguments ...string) bool {
-	w.t.Helper()
-	command := exec.CommandContext(w.t.Context(), w.cli, arguments...)
-	command.Dir, command.Env = w.workspace, append(os.Environ(), w.environment...)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := command.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
-	select {
-	case <-ended:
-		return false
-	case <-time.After(after):
-		if err := syscall.Kill(-command.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			w.t.Fatal(err)
-		}
-		<-ended
-		return true
 	}
 }

@@ -3,7 +3,6 @@ package acceptance
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -77,25 +76,6 @@ func (w *world) order() {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-}
-
-func request(t *testing.T, method, address, body string) string {
-	t.Helper()
-	asked, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(asked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s %s %v", method, address, response.Status, answer, err)
-	}
-	return string(answer)
 }
 
 // restartHeals stops one container behind Sundog's back: the next plan names it, the next apply starts it.

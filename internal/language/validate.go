@@ -22,9 +22,11 @@ type validator struct {
 	services  map[string]presence      // that exist at this place
 	added     map[string]plan.Position // by instructions so far, removed ones left out
 	artifacts map[string]bool          // that exist at this place
+	toBeMade  map[string]bool          // by the whole plan
 	made      map[string]plan.Position // by upload_files, render_templates, store_service_files so far
 	producers map[string]producer      // of runtime values, so far
 	later     map[string]producer      // of runtime values, in the whole plan
+	shared    bool                     // whether other runs may have made artifacts that are not known here
 }
 
 // presence is a service at some place of the plan.
@@ -41,8 +43,8 @@ type producer struct {
 func validate(made *plan.Plan, request Request) []Problem {
 	v := &validator{
 		services: map[string]presence{}, added: map[string]plan.Position{},
-		artifacts: map[string]bool{}, made: map[string]plan.Position{},
-		producers: map[string]producer{}, later: map[string]producer{},
+		artifacts: map[string]bool{}, toBeMade: map[string]bool{}, made: map[string]plan.Position{},
+		producers: map[string]producer{}, later: map[string]producer{}, shared: request.SharedEnclave,
 	}
 	for name, ports := range request.Existing {
 		v.services[name] = presence{ports: ports}
@@ -53,6 +55,9 @@ func validate(made *plan.Plan, request Request) []Problem {
 	}
 	for i := range made.Instructions {
 		collectProducers(&made.Instructions[i], v.later)
+		for _, name := range made.Instructions[i].Operation.Produces() {
+			v.toBeMade[name] = true
+		}
 	}
 	for i := range made.Instructions {
 		v.position = made.Instructions[i].Position
@@ -254,9 +259,9 @@ func (v *validator) artifact(name string) {
 	v.artifacts[name] = true
 }
 
-// mounted requires a files artifact.
+// mounted requires a files artifact. One that is made further down is a mistake also where other runs make some.
 func (v *validator) mounted(what, name string) {
-	if !v.artifacts[name] && !v.fixed(what, name) {
+	if !v.artifacts[name] && !v.fixed(what, name) && (!v.shared || v.toBeMade[name]) {
 		v.problem("%s: artifact name '%s' does not exist at this place: %s", what, name, known(slices.Sorted(maps.Keys(v.artifacts))))
 	}
 }

@@ -47,6 +47,18 @@ func TestExistingThings(t *testing.T) {
 	}
 }
 
+// TestSharedEnclave mounts what another run may have made. What the package itself makes only later stays a mistake.
+func TestSharedEnclave(t *testing.T) {
+	t.Parallel()
+	const mount = `plan.add_service("a", ServiceConfig("x", files={"/a": "theirs"}))`
+	request := Request{SharedEnclave: true}
+	if _, err := interpret(t, entryOf(mount+"\nplan.get_files_artifact('theirs')\nplan.run_sh(run='x', files={'/a': 'theirs'})"), request); err != nil {
+		t.Error(err)
+	}
+	_, err := interpret(t, entryOf(mount+"\n"+`plan.render_templates({"t": struct(template="", data={})}, "theirs")`), request)
+	checkRefused(t, err, refused{phase: PhaseValidation, at: "main.star:2:21", want: []string{"artifact name 'theirs' does not exist at this place"}})
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	source := entryOf(`

@@ -40,9 +40,8 @@ type desiredService struct {
 type desiredArtifact struct {
 	// digest of the content where the plan can tell it.
 	digest string
+	// inputs is everything whose change may change the content.
 	inputs string
-	// settled tells that equal inputs give an equal artifact: nothing in it comes out of the running environment.
-	settled bool
 }
 
 // want works out what a plan asks for. Version stands for the write-only arguments, whose values must not count: they may
@@ -60,27 +59,21 @@ func want(interpreted *plan.Plan, args arguments, version types.Int64) (*desired
 		text, err := json.Marshal(v)
 		return args.writeOnly.Replace(string(text), standIn), err
 	}
-	status := statuses(interpreted)
+	made, err := trace(interpreted, inputs)
+	if err != nil {
+		return nil, err
+	}
 	for i := range interpreted.Instructions {
 		operation := interpreted.Instructions[i].Operation
 		for _, name := range operation.Produces() {
-			text, err := inputs(operation)
-			if err != nil {
-				return nil, fmt.Errorf("describe the artifact %q: %w", name, err)
-			}
-			d.artifacts[name] = desiredArtifact{digest: uploadDigest(operation), inputs: text, settled: settled(operation, text)}
+			d.artifacts[name] = desiredArtifact{digest: uploadDigest(operation), inputs: made.artifacts[name]}
 		}
 	}
+	status := statuses(interpreted)
 	for name, spec := range interpreted.Services() {
-		mounted := map[string]string{}
-		for _, mount := range spec.Files {
-			for _, artifact := range mount.Artifacts {
-				mounted[artifact] = d.artifacts[artifact].inputs
-			}
-		}
-		text, err := inputs([]any{spec, mounted})
+		text, err := made.service(spec)
 		if err != nil {
-			return nil, fmt.Errorf("describe the service %q: %w", name, err)
+			return nil, err
 		}
 		d.services[name] = desiredService{spec: spec, status: status[name], inputs: text}
 	}
@@ -111,15 +104,6 @@ func uploadDigest(operation plan.Operation) string {
 		return upload.Tree.Digest()
 	}
 	return ""
-}
-
-func settled(operation plan.Operation, text string) bool {
-	switch operation.(type) {
-	case *plan.UploadFiles, *plan.RenderTemplates:
-		return len(plan.FindRuntimeValues(text)) == 0
-	default:
-		return false
-	}
 }
 
 // sensitiveKey is the key under which a package returns what belongs into sensitive_output.

@@ -86,6 +86,7 @@ func (r *runResource) interpret(ctx context.Context, m *runModel, writeOnly type
 	interpreted, err := r.session.Packages().Interpret(ctx, session.PackageRequest{
 		Package: m.Package.ValueString(), BaseDir: settings.WorkDir, Args: args.merged,
 		MainFile: m.MainFile.ValueString(), MainFunction: m.MainFunction.ValueString(), Backend: settings.Backend,
+		SharedEnclave: true,
 	})
 	if err != nil {
 		return nil, args, diag.Diagnostics{subject.At(diagnose.Blame(err), err)}

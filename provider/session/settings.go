@@ -67,6 +67,8 @@ type PackageRequest struct {
 	MainFile     string
 	MainFunction string
 	Backend      string
+	// SharedEnclave tells that the package runs beside others, whose files artifacts it may mount.
+	SharedEnclave bool
 }
 
 // Packages opens and interprets packages.

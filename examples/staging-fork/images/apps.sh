@@ -26,8 +26,7 @@ main() {
 		fi
 		echo "$image"
 	done
-	# Earlier builds lose their name to the new one. What a container still runs on stays until it is gone.
-	docker images --quiet --filter "label=$IMAGE_LABEL" --filter dangling=true | xargs docker rmi >/dev/null 2>&1 || true
+	drop_superseded
 }
 
 # build puts one program into an image. Its entrypoint is written here, since Dockerfiles do not fill in arguments there.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Called by mmdebstrap with the finished tree and this folder: removes what a database server in a container never
-# uses, which is more than half of it, and puts the entrypoint in.
+# Called with the unpacked tree and this folder: removes what a database server in a container never uses, which is more
+# than half of it, and puts the entrypoint in.
 set -eu
 tree=${1:?the tree} scripts=${2:?this folder}
 
@@ -14,10 +14,7 @@ rm -rf "$tree"/usr/share/perl "$tree"/usr/share/perl5 "$tree"/usr/lib/*/perl "$t
 for wrapper in psql createdb dropdb pg_dump pg_restore pg_isready; do
 	ln -sf "/usr/lib/postgresql/15/bin/$wrapper" "$tree/usr/bin/$wrapper"
 done
-# The package manager's own data and documentation.
-rm -rf "$tree"/usr/share/doc "$tree"/usr/share/man "$tree"/usr/share/info "$tree"/usr/share/locale "$tree"/usr/share/i18n \
-	"$tree"/usr/share/bash-completion "$tree"/var/lib/apt/lists "$tree"/var/cache "$tree"/var/log/* "${tree:?}"/boot
-mkdir -p "$tree"/var/cache "$tree"/var/lib/apt/lists/partial "$tree"/docker-entrypoint-initdb.d
+mkdir -p "$tree"/docker-entrypoint-initdb.d
 
 install -m 755 "$scripts/entrypoint.sh" "$tree/usr/local/bin/docker-entrypoint"
 install -m 755 "$scripts/forward-stop.sh" "$tree/usr/local/bin/forward-stop"
