@@ -115,6 +115,7 @@ type request struct {
 	MainFunction string                             `json:"main_function"`
 	Existing     map[string]map[string]existingPort `json:"existing"`
 	Artifacts    []string                           `json:"artifacts"`
+	Shared       bool                               `json:"shared_enclave"`
 	Steps        uint64                             `json:"steps"`
 	MemoryMiB    int64                              `json:"memory_mib"`
 	Time         string                             `json:"time"`
@@ -139,7 +140,7 @@ func (c *conformanceCase) request() (language.Request, request, error) {
 	}
 	asked := language.Request{
 		MainFile: given.MainFile, MainFunction: given.MainFunction, Backend: given.Backend, AllowPrivileged: given.Privileged,
-		ExistingArtifacts: given.Artifacts, Limits: language.Limits{Steps: given.Steps, Memory: given.MemoryMiB << 20},
+		ExistingArtifacts: given.Artifacts, SharedEnclave: given.Shared, Limits: language.Limits{Steps: given.Steps, Memory: given.MemoryMiB << 20},
 	}
 	if given.Time != "" {
 		limit, err := time.ParseDuration(given.Time)
