@@ -107,6 +107,31 @@ func (t *typeBuiltin) resembles(value starlark.Value) bool {
 	return len(given) > 0
 }
 
+// lacking says what a struct or a dictionary would need to be understood as a value of the type.
+func (t *typeBuiltin) lacking(value starlark.Value) string {
+	list, ok := fields(value)
+	if !ok {
+		return ""
+	}
+	given := map[int]bool{}
+	for _, field := range list {
+		name, _ := starlark.AsString(field[0])
+		if index, known := t.byName[name]; known {
+			given[index] = true
+		}
+	}
+	var missing []string
+	for i, p := range t.parameters {
+		if p.Required && !given[i] {
+			missing = append(missing, p.Name)
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return " without " + strings.Join(missing, ", ")
+}
+
 // fromFields makes a value of the type out of a struct or a dictionary; nil when something in it is wrong, which is
 // reported.
 func (t *typeBuiltin) fromFields(s *scope, at string, value starlark.Value) *typed {
@@ -144,12 +169,17 @@ func newRecipeService() *param[string] {
 func serviceOfRecipe(service *param[string], recipe *parameter) func(a *arguments) {
 	return func(a *arguments) {
 		asked, named := a.values[recipe.index], recipeService(a.values[recipe.index])
-		switch {
-		case named == nil:
-		case a.values[service.index] == nil:
+		if named == nil {
+			return
+		}
+		if a.values[service.index] == nil {
 			a.values[service.index] = named
-		case a.values[service.index] != named:
-			other, _ := starlark.AsString(named)
+			return
+		}
+		// What is no string is told where it is checked.
+		one, isText := starlark.AsString(a.values[service.index])
+		other, alsoText := starlark.AsString(named)
+		if isText && alsoText && resolveHostnames(one) != resolveHostnames(other) {
 			a.scope.problem(recipe.Name, "the %s is for service %q, and the call names another: leave the name out of the recipe", asked.Type(), shorten(resolveHostnames(other)))
 		}
 	}

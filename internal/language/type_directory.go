@@ -17,6 +17,7 @@ type directoryBuiltin struct {
 	artifacts *param[[]string]
 	key       *param[string]
 	size      *param[int64]
+	former    *param[string]
 }
 
 var directoryType = newDirectoryType()
@@ -26,8 +27,9 @@ func newDirectoryType() *directoryBuiltin {
 		artifacts: unset("artifact_names", listOf(identity), "Names of files artifacts that are expanded into the directory, in order."),
 		key:       unset("persistent_key", anyText, "Key of a persistent directory: it outlives the service and goes with the enclave. The same key is the same directory."),
 		size:      optional("size", integer(1, math.MaxInt64), defaultSizeMB, "1024", "Size of a persistent directory in megabytes, where the backend needs one."),
+		former:    unset("artifact_name", identity, "Name of a files artifact.").replaced("write artifact_names = [name]"),
 	}
-	t.typeBuiltin = newType("Directory", "What is mounted at a path: files artifacts, or a persistent directory.", t.artifacts, t.key, t.size)
+	t.typeBuiltin = newType("Directory", "What is mounted at a path: files artifacts, or a persistent directory.", t.artifacts, t.key, t.size, t.former)
 	return t
 }
 
@@ -43,7 +45,16 @@ var mount = union("string | Directory",
 		t := directoryType
 		made := plan.Mount{Artifacts: t.artifacts.of(a), PersistentKey: t.key.of(a)}
 		// An empty list of artifacts is one: it mounts an empty directory.
-		if t.artifacts.given(a) == t.key.given(a) {
+		given := 0
+		for _, p := range []bool{t.artifacts.given(a), t.key.given(a), t.former.given(a)} {
+			if p {
+				given++
+			}
+		}
+		if t.former.given(a) {
+			made.Artifacts = []string{t.former.of(a)}
+		}
+		if given != 1 {
 			a.scope.problem(a.prefix, "exactly one of artifact_names and persistent_key must be given")
 		}
 		if made.PersistentKey != "" {

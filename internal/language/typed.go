@@ -126,7 +126,7 @@ func typedKind[T any](of *typeBuiltin, convert func(a *arguments, value *typed) 
 			if ok && made.of == of || !ok && of.resembles(value) {
 				return ""
 			}
-			return mustBe(of.name, value)
+			return mustBe(of.name, value) + of.lacking(value)
 		},
 		convert: func(s *scope, at string, value starlark.Value) T {
 			made, ok := value.(*typed)

@@ -99,3 +99,12 @@ func TestDockerNamesForeignersInItsNetwork(t *testing.T) {
 	must(t, conn.removeContainer(t.Context(), foreigner))
 	must(t, backend.RemoveEnclave(t.Context(), name))
 }
+
+func TestDockerTellsItsCapacity(t *testing.T) {
+	t.Parallel()
+	has, err := dockerBackend(t).Capacity(t.Context())
+	must(t, err)
+	if has.MilliCPU < 1000 || has.MemoryMB < 64 {
+		t.Errorf("the engine's machine has %+v", has)
+	}
+}

@@ -51,6 +51,8 @@ type Hooks struct {
 	Logs func(enclave, service string) string
 	// Pull says whether an image can be pulled. Without it none can.
 	Pull func(name string) bool
+	// Capacity is what the machine has; its zero value means that nobody knows.
+	Capacity enclave.Capacity
 }
 
 // Outcome is how the start of a service turns out. Its zero value is a service that runs.
@@ -75,7 +77,10 @@ type Backend struct {
 	changed  chan struct{} // closed and replaced whenever a lock is released
 }
 
-var _ enclave.Backend = (*Backend)(nil)
+var (
+	_ enclave.Backend  = (*Backend)(nil)
+	_ enclave.Measured = (*Backend)(nil)
+)
 
 // state is one enclave.
 type state struct {
@@ -184,6 +189,14 @@ func (b *Backend) find(name string) (*state, error) {
 		return nil, fmt.Errorf("enclave %q: %w", name, enclave.ErrNotFound)
 	}
 	return found, nil
+}
+
+// Capacity implements enclave.Measured.
+func (b *Backend) Capacity(ctx context.Context) (enclave.Capacity, error) {
+	if err := b.begin(ctx, "Capacity", "", ""); err != nil {
+		return enclave.Capacity{}, err
+	}
+	return b.hooks.Capacity, nil
 }
 
 // CreateEnclave implements enclave.Enclaves.

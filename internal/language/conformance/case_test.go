@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,6 +24,7 @@ import (
 // The files of a case that are no part of its package.
 const (
 	argsFile    = "args.json"
+	yamlFile    = "args.yaml"
 	requestFile = "request.json"
 	worldFile   = "world.json"
 	planFile    = "plan.json"
@@ -67,7 +67,7 @@ func readCase(file string) (*conformanceCase, error) {
 	for _, item := range archive.Files {
 		content := string(item.Data)
 		switch first, rest, _ := strings.Cut(item.Name, "/"); {
-		case slices.Contains([]string{argsFile, requestFile, worldFile, planFile, errorFile, resultFile}, item.Name):
+		case slices.Contains([]string{argsFile, yamlFile, requestFile, worldFile, planFile, errorFile, resultFile}, item.Name):
 			c.extra[item.Name] = content
 		case first == "vendor":
 			c.vendor[rest] = content
@@ -115,6 +115,7 @@ type request struct {
 	MainFunction string                             `json:"main_function"`
 	Existing     map[string]map[string]existingPort `json:"existing"`
 	Artifacts    []string                           `json:"artifacts"`
+	Shared       bool                               `json:"shared_enclave"`
 	Steps        uint64                             `json:"steps"`
 	MemoryMiB    int64                              `json:"memory_mib"`
 	Time         string                             `json:"time"`
@@ -139,7 +140,7 @@ func (c *conformanceCase) request() (language.Request, request, error) {
 	}
 	asked := language.Request{
 		MainFile: given.MainFile, MainFunction: given.MainFunction, Backend: given.Backend, AllowPrivileged: given.Privileged,
-		ExistingArtifacts: given.Artifacts, Limits: language.Limits{Steps: given.Steps, Memory: given.MemoryMiB << 20},
+		ExistingArtifacts: given.Artifacts, SharedEnclave: given.Shared, Limits: language.Limits{Steps: given.Steps, Memory: given.MemoryMiB << 20},
 	}
 	if given.Time != "" {
 		limit, err := time.ParseDuration(given.Time)
@@ -157,51 +158,7 @@ func (c *conformanceCase) request() (language.Request, request, error) {
 			asked.Existing[name][id] = plan.Port{Number: port.Number, Transport: port.Transport, Application: port.Application, Wait: 2 * time.Minute}
 		}
 	}
-	if text, ok := c.extra[argsFile]; ok {
-		args, err := readJSON(text)
-		if err != nil {
-			return asked, given, fmt.Errorf("%s: %w", argsFile, err)
-		}
-		asked.Args, ok = args.(map[string]any)
-		if !ok {
-			return asked, given, fmt.Errorf("%s holds no object", argsFile)
-		}
-	}
 	return asked, given, nil
-}
-
-// readJSON reads arguments as the provider and the command do: whole numbers are integers.
-func readJSON(text string) (any, error) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	var value any
-	if err := decoder.Decode(&value); err != nil {
-		return nil, err
-	}
-	return withNumbers(value), nil
-}
-
-func withNumbers(value any) any {
-	switch value := value.(type) {
-	case json.Number:
-		if n, err := value.Int64(); err == nil {
-			return n
-		}
-		if n, ok := new(big.Int).SetString(value.String(), 10); ok {
-			return n
-		}
-		n, _ := value.Float64()
-		return n
-	case []any:
-		for i := range value {
-			value[i] = withNumbers(value[i])
-		}
-	case map[string]any:
-		for key := range value {
-			value[key] = withNumbers(value[key])
-		}
-	}
-	return value
 }
 
 // lay writes the case's files and opens its package. Files of again replace those of the package.
@@ -246,6 +203,9 @@ func (c *conformanceCase) interpret(ctx context.Context, t testing.TB, again boo
 	made, err := func() (*plan.Plan, error) {
 		opened, err := c.lay(t, root, given.Package, again)
 		if err != nil {
+			return nil, err
+		}
+		if asked.OrderedArgs, err = language.ParseArgs(c.extra[argsFile] + c.extra[yamlFile]); err != nil {
 			return nil, err
 		}
 		return language.Interpret(ctx, opened, asked)

@@ -7,7 +7,7 @@
 // vendor/ and again/ are other repositories, and files that change before the package is applied a second time. These
 // files are no part of the package:
 //
-//	args.json     arguments of the package
+//	args.json     arguments of the package, or args.yaml
 //	request.json  how it is interpreted, see request in case_test.go
 //	world.json    what the containers do when the plan is carried out, see world in world_test.go
 //	plan.json     the plan that it must give

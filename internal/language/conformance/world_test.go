@@ -37,6 +37,9 @@ type world struct {
 	Closed []string `json:"closed"`
 	// Exits are services that end as soon as they are started, with a code.
 	Exits map[string]int `json:"exits"`
+	// MilliCPU and MemoryMB are what the machine has; 0 means that nobody knows.
+	MilliCPU int64 `json:"milli_cpu"`
+	MemoryMB int64 `json:"memory_mb"`
 	// Show names further parts of the result.
 	Show []string `json:"show"`
 }
@@ -94,6 +97,7 @@ func (c *conformanceCase) stage(t testing.TB) *stage {
 		Dial:     s.dial,
 		CopyFrom: s.copyFrom,
 		Pull:     func(string) bool { return true },
+		Capacity: enclave.Capacity{MilliCPU: s.world.MilliCPU, MemoryMB: s.world.MemoryMB},
 	})
 	s.engine = engine.New(s.backend, engine.Options{})
 	if _, err := s.backend.CreateEnclave(t.Context(), enclave.Spec{Name: enclaveName, Owner: "tests"}); err != nil {
