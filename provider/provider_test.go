@@ -2,17 +2,21 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
 func noEnvironment(string) string { return "" }
@@ -131,6 +135,41 @@ func TestConfigureToleratesUnknownValues(t *testing.T) {
 		if got := server.Configure(t, values); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+func TestPackageSettings(t *testing.T) {
+	environment := map[string]string{"SUNDOG_PACKAGES_VENDOR_DIR": "/vendor", "SUNDOG_PACKAGES_OFFLINE": "1", "SUNDOG_PACKAGES_CACHE_DIR": "/cache"}
+	p := &sundogProvider{getenv: func(name string) string { return environment[name] }}
+	attributes := map[string]attr.Type{}
+	values := map[string]attr.Value{}
+	for name, value := range map[string]attr.Value{
+		"vendor_dir": types.StringNull(), "lock_file": types.StringValue("x.lock"), "cache_dir": types.StringValue("/other"),
+		"locked": types.BoolValue(true), "offline": types.BoolValue(false),
+	} {
+		attributes[name], values[name] = value.Type(t.Context()), value
+	}
+	settings, err := p.settings(&providerModel{Packages: types.ObjectValueMust(attributes, values)})
+	want := session.PackageSettings{VendorDir: "/vendor", LockFile: "x.lock", CacheDir: "/other", Locked: true}
+	if err != nil || settings.Packages != want {
+		t.Errorf("%+v, %v; want %+v", settings, err, want)
+	}
+	values["vendor_dir"], values["locked"] = types.StringUnknown(), types.BoolUnknown()
+	if settings, err = p.settings(&providerModel{Packages: types.ObjectValueMust(attributes, values)}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(settings.Unknown)
+	if !slices.Equal(settings.Unknown, []string{"packages.locked", "packages.vendor_dir"}) {
+		t.Errorf("unknown %v", settings.Unknown)
+	}
+	// While it is not known where packages come from, none is looked for.
+	configured := session.New(t.Context(), *settings, realBuilders())
+	if _, err := configured.Packages().Interpret(t.Context(), session.PackageRequest{Package: "."}); !errors.Is(err, session.ErrUnknown) || !strings.Contains(err.Error(), "packages.vendor_dir") {
+		t.Error(err)
+	}
+	environment["SUNDOG_PACKAGES_OFFLINE"] = "perhaps"
+	if _, err := p.settings(&providerModel{}); err == nil || !strings.Contains(err.Error(), "SUNDOG_PACKAGES_OFFLINE") {
+		t.Error(err)
 	}
 }
 

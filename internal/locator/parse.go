@@ -84,7 +84,7 @@ func isMarked(segment string) bool {
 }
 
 var (
-	hostPattern    = regexp.MustCompile(`^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])(:[0-9]+)?|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]+)?|localhost:[0-9]+)$`)
+	hostPattern    = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9][A-Za-z0-9-]*)*\.[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])(:[0-9]+)?|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]+)?|localhost:[0-9]+)$`)
 	segmentPattern = regexp.MustCompile(`^[A-Za-z0-9_.~+-]+$`)
 	commitPattern  = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 )
@@ -248,7 +248,7 @@ func parseURL(text string) (address, bool, error) {
 		return address{}, false, nil
 	}
 	host := authority[strings.LastIndex(authority, "@")+1:]
-	if !hostPattern.MatchString(host) {
+	if !hostPattern.MatchString(host) || strings.HasPrefix(authority, "-") {
 		return fail(fmt.Sprintf("%q is no host name: give the host's full name", host))
 	}
 	named := host
@@ -280,7 +280,7 @@ func parseLocator(text string) (address, error) {
 	return parseAddress(text)
 }
 
-var scpPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^/]`)
+var scpPattern = regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9_.-]*@[A-Za-z0-9.-]+:[^/]`)
 
 // within tells whether a path is a folder or lies below it, by whole segments.
 func within(text, folder string) bool {

@@ -33,7 +33,7 @@ func (p *Package) Vendor(ctx context.Context, directory string, keep bool) (*Ven
 	if err != nil {
 		return nil, fmt.Errorf("vendor: %w", err)
 	}
-	if p.Directory != "" && within(filepath.ToSlash(p.Directory), filepath.ToSlash(directory)) {
+	if p.Directory != "" && contains(directory, p.Directory) {
 		return nil, fmt.Errorf("%w: %s is the package's own folder, or one above it: give a folder of its own, such as %s", ErrVendor, directory, filepath.Join(p.Directory, "vendor"))
 	}
 	if err := os.MkdirAll(directory, 0o755); err != nil {
@@ -54,6 +54,12 @@ func (p *Package) Vendor(ctx context.Context, directory string, keep bool) (*Ven
 		return nil, err
 	}
 	return w.report, w.write()
+}
+
+// contains tells whether a folder is another one or above it.
+func contains(folder, other string) bool {
+	relative, err := filepath.Rel(folder, other)
+	return err == nil && !climbs(filepath.ToSlash(relative))
 }
 
 // vendorWriter brings a vendor folder from one list to another.

@@ -242,6 +242,15 @@ func TestVendorRemovesOnlyWhatItWrote(t *testing.T) {
 	}
 }
 
+func TestContains(t *testing.T) {
+	t.Parallel()
+	for folder, want := range map[string]bool{"/": true, "/a": true, "/a/b": true, "/a/b/vendor": false, "/a/c": false, "/a/bb": false} {
+		if got := contains(folder, "/a/b"); got != want {
+			t.Errorf("%s: %v", folder, got)
+		}
+	}
+}
+
 func TestVendorAfterAKill(t *testing.T) {
 	v := newVendoring(t)
 	v.vendor(false)
