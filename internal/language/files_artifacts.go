@@ -31,7 +31,7 @@ func newStoreServiceFiles() *builtin {
 }
 
 func newGetFilesArtifact() *builtin {
-	name := required("name", text, "Name of the files artifact.")
+	name := required("name", identity, "Name of the files artifact.")
 	return instruction("get_files_artifact", "Requires that a files artifact exists and gives its name.", "string: the artifact's name", func(c *call) (starlark.Value, error) {
 		wanted := name.of(c.arguments)
 		if c.bad() {

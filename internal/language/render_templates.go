@@ -1,6 +1,7 @@
 package language
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -69,8 +70,22 @@ var templateText = kind[plan.Template]{
 	},
 }
 
+// newArtifactIdentity is the name under which an artifact is made. Names are not resolved, here and where they are used,
+// so a runtime value in one stands for itself, as upstream; that is seldom what was meant.
+var newArtifactIdentity = kind[string]{
+	name: "string", check: text.check,
+	convert: func(s *scope, at string, value starlark.Value) string {
+		name := identity.convert(s, at, value)
+		if values := plan.FindRuntimeValues(name); len(values) > 0 {
+			s.in.warn(s.site.position, fmt.Sprintf("%s: %s stands for itself in the name of a files artifact, which is needed before anything runs",
+				at, plan.ReadableRuntimeValues(values[0].String())))
+		}
+		return name
+	},
+}
+
 func newArtifactName() *param[string] {
-	return unset("name", text, "Name of the files artifact; derived from the content when left out.").formerly("artifact_name", "artifact_id", "artifact_uuid")
+	return unset("name", newArtifactIdentity, "Name of the files artifact; derived from the content when left out.").formerly("artifact_name", "artifact_id", "artifact_uuid")
 }
 
 func newRenderTemplates() *builtin {
@@ -85,7 +100,8 @@ func newRenderTemplates() *builtin {
 				c.scope.problem("config", "path %q %s", shorten(file), reason)
 			}
 			made := templates[file]
-			made.Path = path.Clean(file)
+			// As upstream, a path counts from the artifact's root, with or without a leading slash.
+			made.Path = strings.TrimPrefix(path.Clean(file), "/")
 			operation.Templates = append(operation.Templates, made)
 		}
 		slices.SortFunc(operation.Templates, func(a, b plan.Template) int { return strings.Compare(a.Path, b.Path) })
@@ -109,10 +125,12 @@ func newRenderTemplates() *builtin {
 
 // artifactPath tells why a text is no path inside an artifact; empty when it is one.
 func artifactPath(file string) string {
-	cleaned := path.Clean(file)
+	cleaned := strings.TrimPrefix(path.Clean(file), "/")
 	switch {
-	case file == "", cleaned == ".", path.IsAbs(file), cleaned == "..", len(cleaned) > 3 && cleaned[:3] == "../":
-		return "must be relative and stay inside the artifact"
+	case file == "", cleaned == "", cleaned == ".":
+		return "must name a file inside the artifact"
+	case cleaned == "..", strings.HasPrefix(cleaned, "../"):
+		return "must stay inside the artifact"
 	}
 	return ""
 }

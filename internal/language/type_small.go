@@ -19,7 +19,7 @@ var storeSpecType = newStoreSpecType()
 func newStoreSpecType() *storeSpecBuiltin {
 	t := &storeSpecBuiltin{
 		source:   required("src", text, "Path in the task's container; a directory stores its contents. May hold runtime values."),
-		artifact: unset("name", text, "Name of the files artifact; derived when left out."),
+		artifact: unset("name", newArtifactIdentity, "Name of the files artifact; derived when left out."),
 	}
 	t.typeBuiltin = newType("StoreSpec", "A path of a task that becomes a files artifact.", t.source, t.artifact)
 	return t

@@ -208,7 +208,6 @@ func (v *validator) task(task *plan.RunTask) {
 		}
 		sources[store.Source] = true
 		v.texts("store", store.Source)
-		v.fixed("the name of a files artifact", store.Artifact)
 		v.artifacts[store.Artifact] = true
 	}
 	v.texts("the script", task.Script)
@@ -254,14 +253,13 @@ func (v *validator) artifact(name string) {
 	if earlier, taken := v.made[name]; taken {
 		v.problem("files artifact '%s' is made twice: it was made at %s: give this one another name", name, earlier)
 	}
-	v.fixed("the name of a files artifact", name)
 	v.made[name] = v.position
 	v.artifacts[name] = true
 }
 
 // mounted requires a files artifact. One that is made further down is a mistake also where other runs make some.
 func (v *validator) mounted(what, name string) {
-	if !v.artifacts[name] && !v.fixed(what, name) && (!v.shared || v.toBeMade[name]) {
-		v.problem("%s: artifact name '%s' does not exist at this place: %s", what, name, known(slices.Sorted(maps.Keys(v.artifacts))))
+	if !v.artifacts[name] && (!v.shared || v.toBeMade[name]) {
+		v.problem("%s: artifact name '%s' does not exist at this place: %s", what, plan.ReadableRuntimeValues(name), plan.ReadableRuntimeValues(known(slices.Sorted(maps.Keys(v.artifacts)))))
 	}
 }
