@@ -30,7 +30,7 @@ func realBuilders() session.Builders {
 		Forker: func(options forker.Options) (session.Forker, error) { return forker.New(options) },
 		Packages: func(settings session.Settings, logger *slog.Logger) session.Packages {
 			from := settings.Packages
-			return starlarkPackages{locator.New(locator.Options{
+			return starlarkPackages{settings: from, resolver: locator.New(locator.Options{
 				VendorDir: from.VendorDir, LockFile: from.LockFile, CacheDir: from.CacheDir, Locked: from.Locked, Offline: from.Offline, Logger: logger,
 			})}
 		},
@@ -38,7 +38,10 @@ func realBuilders() session.Builders {
 }
 
 // starlarkPackages interprets packages by the language room.
-type starlarkPackages struct{ resolver *locator.Resolver }
+type starlarkPackages struct {
+	settings session.PackageSettings
+	resolver *locator.Resolver
+}
 
 // Interpret implements session.Packages.
 func (p starlarkPackages) Interpret(ctx context.Context, request session.PackageRequest) (*plan.Plan, error) {
@@ -48,7 +51,7 @@ func (p starlarkPackages) Interpret(ctx context.Context, request session.Package
 	}
 	return language.Interpret(ctx, opened, language.Request{
 		Args: request.Args, MainFile: request.MainFile, MainFunction: request.MainFunction, Backend: request.Backend,
-		SharedEnclave: request.SharedEnclave,
+		SharedEnclave: request.SharedEnclave, AllowPrivileged: p.settings.AllowPrivileged, Limits: p.settings.Limits,
 	})
 }
 

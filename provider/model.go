@@ -3,6 +3,7 @@ package provider
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -10,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
@@ -113,8 +115,37 @@ func (r *reader) packages(v attr.Value, getenv func(string) string) (session.Pac
 		VendorDir: text("vendor_dir", "SUNDOG_PACKAGES_VENDOR_DIR"), LockFile: text("lock_file", "SUNDOG_PACKAGES_LOCK_FILE"),
 		CacheDir: text("cache_dir", "SUNDOG_PACKAGES_CACHE_DIR"),
 		Locked:   truth("locked", "SUNDOG_PACKAGES_LOCKED"), Offline: truth("offline", "SUNDOG_PACKAGES_OFFLINE"),
+		AllowPrivileged: truth("allow_privileged", "SUNDOG_PACKAGES_ALLOW_PRIVILEGED"),
+		Limits:          r.limits("packages.limits", attributes["limits"]),
 	}
 	return settings, problem
+}
+
+// limits reads what an interpretation may take; zero where nothing is said.
+func (r *reader) limits(name string, v attr.Value) language.Limits {
+	attributes, set := r.object(name, v)
+	if !set {
+		return language.Limits{}
+	}
+	longest, _ := time.ParseDuration(r.text(name+".time", attributes["time"])) // checked with the configuration
+	return language.Limits{
+		Steps:  uint64(r.number(name+".steps", attributes["steps"])), //nolint:gosec // the schema lets nothing below one through
+		Memory: r.number(name+".memory_mib", attributes["memory_mib"]) << 20,
+		Time:   longest,
+	}
+}
+
+// number reads a whole number; zero where it is null or not known.
+func (r *reader) number(name string, v attr.Value) int64 {
+	if v == nil || v.IsNull() {
+		return 0
+	}
+	if v.IsUnknown() {
+		r.unknown = append(r.unknown, name)
+		return 0
+	}
+	given, _ := v.(basetypes.Int64Value)
+	return given.ValueInt64()
 }
 
 // account reads production or sandbox; nil where the block is not there.

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
@@ -145,12 +146,16 @@ func TestPackageSettings(t *testing.T) {
 	values := map[string]attr.Value{}
 	for name, value := range map[string]attr.Value{
 		"vendor_dir": types.StringNull(), "lock_file": types.StringValue("x.lock"), "cache_dir": types.StringValue("/other"),
-		"locked": types.BoolValue(true), "offline": types.BoolValue(false),
+		"locked": types.BoolValue(true), "offline": types.BoolValue(false), "allow_privileged": types.BoolValue(true),
+		"limits": types.ObjectValueMust(
+			map[string]attr.Type{"steps": types.Int64Type, "memory_mib": types.Int64Type, "time": types.StringType},
+			map[string]attr.Value{"steps": types.Int64Value(1000), "memory_mib": types.Int64Value(64), "time": types.StringNull()},
+		),
 	} {
 		attributes[name], values[name] = value.Type(t.Context()), value
 	}
 	settings, err := p.settings(&providerModel{Packages: types.ObjectValueMust(attributes, values)})
-	want := session.PackageSettings{VendorDir: "/vendor", LockFile: "x.lock", CacheDir: "/other", Locked: true}
+	want := session.PackageSettings{VendorDir: "/vendor", LockFile: "x.lock", CacheDir: "/other", Locked: true, AllowPrivileged: true, Limits: language.Limits{Steps: 1000, Memory: 64 << 20}}
 	if err != nil || settings.Packages != want {
 		t.Errorf("%+v, %v; want %+v", settings, err, want)
 	}

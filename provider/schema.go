@@ -2,13 +2,17 @@ package provider
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
+	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/check"
 )
 
@@ -62,7 +66,7 @@ func providerSchema() schema.Schema {
 			},
 			"packages": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "Where packages come from.",
+				MarkdownDescription: "Where packages come from, and what they may do.",
 				Attributes: map[string]schema.Attribute{
 					"vendor_dir": schema.StringAttribute{
 						Optional: true,
@@ -86,6 +90,29 @@ func providerSchema() schema.Schema {
 						Optional:            true,
 						MarkdownDescription: "Folder that keeps what is fetched. Environment: `SUNDOG_PACKAGES_CACHE_DIR`. Default: `sundog` in the user's cache folder.",
 					},
+					"allow_privileged": schema.BoolAttribute{
+						Optional: true,
+						MarkdownDescription: "Let packages ask for services that have power over the machine they run on: `privileged`, `host_pid_namespace` and " +
+							"`bind_mounts` of the engine's socket. Environment: `SUNDOG_PACKAGES_ALLOW_PRIVILEGED`. Default `false`: asking is an error.",
+					},
+					"limits": schema.SingleNestedAttribute{
+						Optional:            true,
+						MarkdownDescription: "What interpreting one package may take, so that no package can bring a plan down.",
+						Attributes: map[string]schema.Attribute{
+							"steps": schema.Int64Attribute{
+								Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
+								MarkdownDescription: fmt.Sprintf("Steps of the interpreter. Default `%d`.", language.DefaultSteps),
+							},
+							"memory_mib": schema.Int64Attribute{
+								Optional: true, Validators: []validator.Int64{int64validator.Between(1, 1<<20)},
+								MarkdownDescription: fmt.Sprintf("Memory in MiB by which the provider may grow. Default `%d`.", language.DefaultMemory>>20),
+							},
+							"time": schema.StringAttribute{
+								Optional: true, Validators: []validator.String{check.String("a positive duration such as 30s or 5m", checkPositiveDuration)},
+								MarkdownDescription: "Time, fetching included. Default `5m`.",
+							},
+						},
+					},
 				},
 			},
 			"production": schema.SingleNestedAttribute{
@@ -100,6 +127,14 @@ func providerSchema() schema.Schema {
 			},
 		},
 	}
+}
+
+func checkPositiveDuration(text string) error {
+	duration, err := time.ParseDuration(text)
+	if err == nil && duration <= 0 {
+		err = errors.New("it must be more than nothing")
+	}
+	return err
 }
 
 func productionAttributes() map[string]schema.Attribute {

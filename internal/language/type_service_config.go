@@ -192,7 +192,7 @@ func checkGate(a *arguments, spec *plan.ServiceSpec) {
 		case request.Backend != "docker":
 			a.scope.problem(a.path(name), "works on Docker only, and the backend is %s", request.Backend)
 		case !request.AllowPrivileged:
-			a.scope.problem(a.path(name), "gives the service power over the host, and this run does not allow it")
+			a.scope.problem(a.path(name), "gives the service power over the host, and this run does not allow it: only allow_privileged does, which whoever runs the package can set")
 		}
 	}
 	gate("privileged", spec.Privileged)

@@ -10,6 +10,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -36,10 +37,14 @@ type Settings struct {
 	Unknown []string
 }
 
-// PackageSettings say where packages come from. Relative folders start from the working folder.
+// PackageSettings say where packages come from and what they may do. Relative folders start from the working folder.
 type PackageSettings struct {
 	VendorDir, LockFile, CacheDir string
 	Locked, Offline               bool
+	// AllowPrivileged lets services have power over the machine they run on.
+	AllowPrivileged bool
+	// Limits of one interpretation; zero means the default.
+	Limits language.Limits
 }
 
 // Engine carries plans out; *engine.Engine is the real one.
