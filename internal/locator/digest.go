@@ -33,11 +33,8 @@ func (t *tree) treeDigest(ctx context.Context) (string, error) {
 	}
 	hash := sha256.New()
 	for _, file := range files {
-		sum := ""
-		if file.mode == modeLink {
-			content := sha256.Sum256([]byte(file.link))
-			sum = hex.EncodeToString(content[:])
-		} else if sum, err = t.digestRaw(ctx, file.path); err != nil {
+		sum, err := t.digestRaw(ctx, file)
+		if err != nil {
 			return "", err
 		}
 		fmt.Fprintf(hash, "%s %s %q\n", file.mode, sum, file.path)
@@ -111,11 +108,15 @@ func (t *tree) rawFiles(ctx context.Context) ([]rawFile, error) {
 	return files, nil
 }
 
-func (t *tree) digestRaw(ctx context.Context, name string) (string, error) {
+func (t *tree) digestRaw(ctx context.Context, file rawFile) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	sum, _, _, err := t.digest(name)
+	if file.mode == modeLink {
+		sum := sha256.Sum256([]byte(file.link))
+		return hex.EncodeToString(sum[:]), nil
+	}
+	sum, _, _, err := t.digest(file.path)
 	return sum, err
 }
 

@@ -176,6 +176,7 @@ type sshHost struct {
 	client    ssh.PublicKey
 	requests  atomic.Int32
 	agentSock string
+	ctx       context.Context //nolint:containedctx // the server lives no longer than its test
 }
 
 func newSSHHost(t *testing.T, h *host) *sshHost {
@@ -196,7 +197,7 @@ func newSSHHost(t *testing.T, h *host) *sshHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sshHost{client: clientSigner.PublicKey()}
+	s := &sshHost{client: clientSigner.PublicKey(), ctx: t.Context()}
 	config := &ssh.ServerConfig{PublicKeyCallback: func(connection ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if connection.User() == "git" && string(key.Marshal()) == string(s.client.Marshal()) {
 			return nil, nil
@@ -204,7 +205,7 @@ func newSSHHost(t *testing.T, h *host) *sshHost {
 		return nil, errors.New("unknown key")
 	}}
 	config.AddHostKey(hostSigner)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,13 +227,13 @@ func newSSHHost(t *testing.T, h *host) *sshHost {
 	if err := keys.Add(agent.AddedKey{PrivateKey: clientKey}); err != nil {
 		t.Fatal(err)
 	}
-	socketFolder, err := os.MkdirTemp("", "agent") // the path of a socket must be short
+	socketFolder, err := os.MkdirTemp("", "agent") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(socketFolder) })
 	s.agentSock = filepath.Join(socketFolder, "s")
-	agentListener, err := net.Listen("unix", s.agentSock)
+	agentListener, err := new(net.ListenConfig).Listen(t.Context(), "unix", s.agentSock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +288,7 @@ func (s *sshHost) run(root, line string, channel ssh.Channel) uint32 {
 		fmt.Fprintln(channel.Stderr(), "no such repository:", line)
 		return 1
 	}
-	command := exec.Command("git-upload-pack", repository)
+	command := exec.CommandContext(s.ctx, "git-upload-pack", repository)
 	command.Env = append(os.Environ(), "GIT_CONFIG_COUNT=0")
 	command.Stdout, command.Stderr = channel, channel.Stderr()
 	input, err := command.StdinPipe()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -168,15 +169,16 @@ func TestCancellingStopsWhatGitStarted(t *testing.T) {
 	case <-time.After(4 * time.Second):
 		t.Fatal("cancelling takes too long")
 	}
-	if !gone(pid) {
+	if !gone(t, pid) {
 		t.Errorf("process %d still runs", pid)
 	}
 }
 
 // gone tells whether a process ends within a moment.
-func gone(pid int) bool {
+func gone(t *testing.T, pid int) bool {
+	t.Helper()
 	for range 100 {
-		if exec.Command("kill", "-0", fmt.Sprint(pid)).Run() != nil {
+		if exec.CommandContext(t.Context(), "kill", "-0", strconv.Itoa(pid)).Run() != nil {
 			return true
 		}
 		// A process that nobody waits for stays in the table.

@@ -36,7 +36,7 @@ func (p *Package) Vendor(ctx context.Context, directory string, keep bool) (*Ven
 	if p.Directory != "" && contains(directory, p.Directory) {
 		return nil, fmt.Errorf("%w: %s is the package's own folder, or one above it: give a folder of its own, such as %s", ErrVendor, directory, filepath.Join(p.Directory, "vendor"))
 	}
-	if err := os.MkdirAll(directory, 0o755); err != nil {
+	if err := makeFolder(directory); err != nil {
 		return nil, fmt.Errorf("vendor: %w", err)
 	}
 	old, err := readVendorList(directory)
@@ -204,7 +204,7 @@ func (w *vendorWriter) place(folder string, source *tree) error {
 		err = source.copyTo(w.ctx, fresh)
 	}
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(target), 0o755)
+		err = makeFolder(filepath.Dir(target))
 	}
 	if err == nil && exists {
 		err = os.Rename(target, filepath.Join(w.work, "old-"+filepath.Base(fresh)))
@@ -225,7 +225,7 @@ func (w *vendorWriter) placeFile(address string, source *download) error {
 		w.report.Kept = append(w.report.Kept, redactURL(address))
 		return nil
 	}
-	err := os.MkdirAll(filepath.Dir(target), 0o755)
+	err := makeFolder(filepath.Dir(target))
 	if err == nil {
 		err = copyFile(source.file, filepath.Join(w.work, source.sum), 0o644)
 	}
@@ -288,12 +288,20 @@ func (w *vendorWriter) remove(target string) error {
 	if err != nil {
 		return fmt.Errorf("remove from the vendor folder: %w", err)
 	}
-	for parent := filepath.Dir(target); parent != w.directory && strings.HasPrefix(parent, w.directory); parent = filepath.Dir(parent) {
-		if os.Remove(parent) != nil {
-			break // it is not empty
-		}
-	}
+	w.removeEmpty(filepath.Dir(target))
 	return nil
+}
+
+// removeEmpty removes a folder and those above it, up to the first one that is not empty.
+func (w *vendorWriter) removeEmpty(folder string) {
+	for folder != w.directory && strings.HasPrefix(folder, w.directory) && os.Remove(folder) == nil {
+		folder = filepath.Dir(folder)
+	}
+}
+
+// makeFolder makes a folder that others may read, as those of a checkout.
+func makeFolder(name string) error {
+	return os.MkdirAll(name, 0o755) //nolint:gosec // vendored files are no secrets, and are often shared or put into images
 }
 
 // copyTo writes a tree's files as they are, without Git's own folder.
@@ -306,24 +314,25 @@ func (t *tree) copyTo(ctx context.Context, target string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		to := filepath.Join(target, filepath.FromSlash(file.path))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if file.mode == modeLink {
-			err = os.Symlink(file.link, to)
-		} else {
-			permissions := fs.FileMode(0o644)
-			if file.mode == modeExecutable {
-				permissions = 0o755
-			}
-			err = copyFile(filepath.Join(t.directory, filepath.FromSlash(file.path)), to, permissions)
-		}
-		if err != nil {
+		if err := t.copyOne(file, filepath.Join(target, filepath.FromSlash(file.path))); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(target, 0o755)
+	return os.Chmod(target, 0o755) //nolint:gosec // as makeFolder
+}
+
+func (t *tree) copyOne(file rawFile, to string) error {
+	if err := makeFolder(filepath.Dir(to)); err != nil {
+		return err
+	}
+	if file.mode == modeLink {
+		return os.Symlink(file.link, to)
+	}
+	permissions := fs.FileMode(0o644)
+	if file.mode == modeExecutable {
+		permissions = 0o755
+	}
+	return copyFile(filepath.Join(t.directory, filepath.FromSlash(file.path)), to, permissions)
 }
 
 func copyFile(from, to string, permissions fs.FileMode) error {
