@@ -20,7 +20,8 @@ import (
 )
 
 // TestAccPublishedPackages applies the example of packages that others have published, and looks at what their containers
-// really hold. The packages come from the folder that SUNDOG_TEST_PACKAGES names, which plays their Git host.
+// really hold. The packages come from the folder that SUNDOG_TEST_PACKAGES names: it plays their Git host first, and is a
+// vendor folder then.
 func TestAccPublishedPackages(t *testing.T) {
 	if os.Getenv("SUNDOG_TEST_PACKAGES") == "" {
 		t.Skip("SUNDOG_TEST_PACKAGES names no folder with the published packages")
@@ -36,6 +37,12 @@ func TestAccPublishedPackages(t *testing.T) {
 		w.inspected()
 		if changes := w.plan(); len(changes) > 0 {
 			t.Errorf("a second plan must be empty: %v", changes)
+		}
+
+		// The same packages out of a vendor folder are the same. Nothing is fetched from here on.
+		w.environment = append(w.environment, "SUNDOG_PACKAGES_VENDOR_DIR="+w.packages, "GIT_CONFIG_COUNT=0", "XDG_CACHE_HOME="+t.TempDir())
+		if changes := w.plan(); len(changes) > 0 {
+			t.Errorf("a plan from a vendor folder must be empty: %v", changes)
 		}
 
 		// A setting of the database replaces the database's container and no other; what it holds stays.
@@ -87,12 +94,17 @@ func TestAccPublishedPackages(t *testing.T) {
 // published is the example, with its images made and a folder that plays the packages' host.
 type published struct {
 	*workspace
-	images map[string]string
+	images   map[string]string
+	packages string // the folder
 }
 
 func newPublished(t *testing.T, cli string) *published {
 	t.Helper()
-	w := &published{workspace: newWorkspace(t, cli, "published-packages"), images: map[string]string{}}
+	packages, err := filepath.Abs(os.Getenv("SUNDOG_TEST_PACKAGES"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &published{workspace: newWorkspace(t, cli, "published-packages"), images: map[string]string{}, packages: packages}
 	values := run(t, w.root, nil, "examples/published-packages/images.sh")
 	if err := os.WriteFile(filepath.Join(w.folder, "images.auto.tfvars"), []byte(values), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,7 +114,7 @@ func newPublished(t *testing.T, cli string) *published {
 		w.images[name] = strings.Trim(value, `"`)
 	}
 	w.environment = append(w.environment, "TF_VAR_enclave=acceptance", "XDG_CACHE_HOME="+t.TempDir())
-	w.environment = append(w.environment, playHost(t, os.Getenv("SUNDOG_TEST_PACKAGES"))...)
+	w.environment = append(w.environment, playHost(t, packages)...)
 	w.terraform("init", "-no-color")
 	return w
 }
@@ -110,11 +122,7 @@ func newPublished(t *testing.T, cli string) *published {
 // playHost gives the variables that send git to the repositories of a folder instead of to their hosts.
 func playHost(t *testing.T, folder string) []string {
 	t.Helper()
-	absolute, err := filepath.Abs(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	repositories, err := fs.Glob(os.DirFS(absolute), "*/*/*/.git")
+	repositories, err := fs.Glob(os.DirFS(folder), "*/*/*/.git")
 	if err != nil || len(repositories) == 0 {
 		t.Fatalf("SUNDOG_TEST_PACKAGES=%s must hold Git repositories at <host>/<owner>/<name>: %v", folder, err)
 	}
@@ -122,7 +130,7 @@ func playHost(t *testing.T, folder string) []string {
 	for index, repository := range repositories {
 		name := filepath.ToSlash(filepath.Dir(repository))
 		environment = append(environment,
-			fmt.Sprintf("GIT_CONFIG_KEY_%d=url.file://%s/%s.insteadOf", index, filepath.ToSlash(absolute), name),
+			fmt.Sprintf("GIT_CONFIG_KEY_%d=url.file://%s/%s.insteadOf", index, filepath.ToSlash(folder), name),
 			fmt.Sprintf("GIT_CONFIG_VALUE_%d=https://%s.git", index, name))
 	}
 	return environment
