@@ -20,8 +20,6 @@ var (
 	ErrGit = errors.New("git failed")
 	// ErrDownload: what a URL gives could not be fetched.
 	ErrDownload = errors.New("download failed")
-	// ErrPointer: Git LFS keeps the file elsewhere.
-	ErrPointer = errors.New("not the file itself")
 	// ErrLock: a sundog.lock is malformed, or lacks what only it may tell.
 	ErrLock = errors.New("wrong sundog.lock")
 	// ErrMismatch: files are not the ones that a lock or a vendor folder's list says.

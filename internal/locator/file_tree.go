@@ -30,15 +30,6 @@ func (t *tree) fileTree(ctx context.Context, relative string) (*plan.FileTree, [
 	walk := &treeWalk{ctx: ctx, tree: t, ignore: t.ignore}
 	switch {
 	case info.Mode().IsRegular():
-		if info.Size() <= maxPointerSize {
-			content, err := t.read(relative)
-			if err != nil {
-				return nil, nil, err
-			}
-			if err := refusePointer(relative, content); err != nil {
-				return nil, nil, err
-			}
-		}
 		err = walk.file(relative, path.Base(relative), info.Mode())
 	case info.IsDir():
 		err = walk.all(relative)
@@ -230,7 +221,7 @@ func (w *treeWalk) file(from, to string, mode fs.FileMode) error {
 		return err
 	}
 	if pointer {
-		w.warnings = append(w.warnings, fmt.Sprintf("%q of %s is a Git LFS pointer and not the file: %s", from, w.tree, pointerAdvice))
+		w.warnings = append(w.warnings, pointerWarning(from, w.tree))
 	}
 	// Like Git, only the executable bit counts: the rest depends on the umask of whoever made the copy.
 	permissions := fs.FileMode(0o644)

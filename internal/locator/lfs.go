@@ -18,15 +18,13 @@ func isPointer(content []byte) bool {
 	return len(content) <= maxPointerSize && bytes.HasPrefix(content, pointerStart) && bytes.Contains(content, []byte("\noid sha256:"))
 }
 
-// pointerAdvice is how to get rid of a pointer.
+// pointerAdvice is how to get rid of a pointer. It is a warning and no error: packages are published that hold pointers
+// nobody needs, and upstream takes them for the files.
 const pointerAdvice = "Git LFS keeps the file elsewhere, and files of LFS are not fetched: put the file itself into the repository, or run \"git lfs pull\" in a checkout and use that as the package, or as the target of \"replace\""
 
-// refusePointer is an error where a file that was asked for by name is a pointer.
-func refusePointer(name string, content []byte) error {
-	if !isPointer(content) {
-		return nil
-	}
-	return fmt.Errorf("%w: %q is a Git LFS pointer and not the file: %s", ErrPointer, name, pointerAdvice)
+// pointerWarning tells that a file of a tree is a pointer.
+func pointerWarning(name string, of *tree) string {
+	return fmt.Sprintf("%q of %s is a Git LFS pointer and not the file: %s", name, of, pointerAdvice)
 }
 
 // headWriter keeps the first bytes of what is written to it.

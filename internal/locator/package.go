@@ -83,11 +83,11 @@ func (f File) String() string { return f.display }
 // Read gives the content of a file of at most 64 MiB.
 func (f File) Read() ([]byte, error) {
 	content, err := f.tree.read(f.path)
-	if err == nil {
-		err = refusePointer(f.path, content)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.display, err)
+	}
+	if isPointer(content) {
+		f.pkg.warn(pointerWarning(f.path, f.tree))
 	}
 	return content, nil
 }
