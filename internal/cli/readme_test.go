@@ -62,9 +62,11 @@ func publish(t *testing.T, host, repository, tag string, files map[string]string
 	t.Helper()
 	work := writeFiles(t, files)
 	for _, arguments := range [][]string{
-		{"init", "--quiet", "--initial-branch=main"}, {"add", "--all"},
+		{"init", "--quiet", "--initial-branch=main"},
+		{"add", "--all"},
 		{"-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "Publish"},
-		{"tag", tag}, {"clone", "--quiet", "--bare", ".", filepath.Join(host, repository+".git")},
+		{"tag", tag},
+		{"clone", "--quiet", "--bare", ".", filepath.Join(host, repository+".git")},
 	} {
 		command := exec.CommandContext(t.Context(), "git", arguments...)
 		command.Dir = work
