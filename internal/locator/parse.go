@@ -132,6 +132,9 @@ func parseAddress(text string) (address, error) {
 		if climbs(file) {
 			return fail("its path climbs above the repository")
 		}
+		if strings.Contains(file, "@") {
+			return fail("\"@\" starts the version and stands once: a path cannot hold one")
+		}
 		location = path.Join(location, file)
 		if err := checkVersion(version); err != nil {
 			return fail("%v", err)

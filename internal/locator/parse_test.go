@@ -82,6 +82,7 @@ func FuzzParseAddress(f *testing.F) {
 		"github.com/o/r", "github.com/o/r/x@v1", "github.com/o/r@v1/x.star", "gitlab.com/a/b/c.git/d", "git@h.example.com:o/r", "https://h.example.com/o/r", "github.com/o/r@release/1.0",
 		"ssh://git@h.example.com:22/a/b.git/c@v", "https://u:p@h.example.com:1/a.git", "dev.azure.com/o/p/_git/r/x", "h.example.com/a/...git/x", "1.2.3.4:5/a/b/c.git", "h.example.com/r.git.git",
 		"h.example.com/a/b/_git/c", "github.com/o/r.git.git", "h.example.com/a.git/b.git/c",
+		"0.A0/0@0/0/@.A", // a path behind the version that holds an "@" itself
 	} {
 		f.Add(seed)
 	}
