@@ -18,10 +18,14 @@ const stayAlive = `trap 'exit 0' TERM INT; while sleep 86400 & wait $!; do :; do
 
 // runPython finds the interpreter and gives it the script and the arguments as they are, without another round of
 // quoting.
-const runPython = `exec "$(command -v python3 || command -v python)" -u -c "$@"`
+const runPython = `exec "$(command -v python3 || command -v python)" -u -c "$@" 2>&1`
 
 // installPython does the same for the packages.
-const installPython = `exec "$(command -v python3 || command -v python)" -m pip install --quiet --disable-pip-version-check --no-input -- "$@"`
+const installPython = `exec "$(command -v python3 || command -v python)" -m pip install --quiet --disable-pip-version-check --no-input -- "$@" 2>&1`
+
+// runShell runs a script by the shell itself. Like those above it leaves one output: the order in which two arrive is
+// nobody's.
+const runShell = `exec "$0" -c "$1" 2>&1`
 
 const shell = "/bin/sh"
 
@@ -104,7 +108,7 @@ func (x *execution) script(ctx context.Context, run *taskRun) (map[string]any, e
 			return nil, fmt.Errorf("install packages %s: pip ended with exit code %d%s", quoted(run.packages), code, outputText(output))
 		}
 	}
-	command := []string{shell, "-c", run.script}
+	command := []string{shell, "-c", runShell, shell, run.script}
 	if operation.Kind == plan.TaskPython {
 		command = append([]string{shell, "-c", runPython, operation.Name, run.script}, run.args...)
 	}

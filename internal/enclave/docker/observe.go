@@ -172,7 +172,41 @@ func (b *Backend) Service(ctx context.Context, name, service string) (*enclave.S
 	if err != nil {
 		return nil, err
 	}
+	if inspected, err = conn.awaitVerdict(ctx, name, service, inspected); err != nil {
+		return nil, err
+	}
 	return conn.serviceFromInspect(ctx, name, inspected)
+}
+
+// The engine hears of a process's end and of memory running out in two ways, and on a busy machine of the end first.
+const (
+	killedCode   = 128 + 9
+	verdictTime  = 2 * time.Second
+	verdictPause = 100 * time.Millisecond
+)
+
+// awaitVerdict looks again at a container with a bound on its memory that was killed just now, until the engine knows
+// whether that was why.
+func (c *connection) awaitVerdict(ctx context.Context, name, service string, inspected container.InspectResponse) (container.InspectResponse, error) {
+	for {
+		state := inspected.State
+		undecided := state.Status == container.StateExited && state.ExitCode == killedCode && !state.OOMKilled &&
+			inspected.HostConfig != nil && inspected.HostConfig.Memory > 0 && time.Since(parseTime(state.FinishedAt)) < verdictTime
+		if !undecided {
+			return inspected, nil
+		}
+		timer := time.NewTimer(verdictPause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return inspected, ctx.Err()
+		case <-timer.C:
+		}
+		var err error
+		if inspected, err = c.inspectService(ctx, name, service); err != nil {
+			return inspected, err
+		}
+	}
 }
 
 // inspectService inspects a service's container by its name.

@@ -111,9 +111,12 @@ var plain = map[string]bool{"sh": true, "/bin/sh": true, "echo": true, "printf":
 
 func (s *stage) exec(ctx context.Context, _, service string, request enclave.ExecRequest) (*enclave.ExecResult, error) {
 	words := strings.Join(request.Command, " ")
-	// How a task's container finds Python is not the language's business.
+	// How a task's container joins outputs and finds Python is not the language's business.
 	python := len(request.Command) > 3 && strings.Contains(request.Command[2], "python")
 	shown := request.Command
+	if len(shown) == 5 && strings.HasSuffix(shown[2], "2>&1") && shown[3] == shown[0] {
+		shown = []string{shown[0], "-c", shown[4]}
+	}
 	if python {
 		shown = append([]string{"python"}, request.Command[4:]...)
 		if strings.Contains(request.Command[2], "pip install") {
