@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/stdcopy"
@@ -25,6 +27,9 @@ const (
 
 // runtimeFailure begins the text that the container runtime writes in place of a command's output.
 const runtimeFailure = "OCI runtime exec failed"
+
+// runtimeGone is what it writes instead where the container ended between the engine's look at it and the command.
+var runtimeGone = regexp.MustCompile(`^(task|container|process) [0-9a-f]{64} not found`)
 
 // Exec implements enclave.Services. If the context ends first the command goes on in the container, as the engine has no
 // call to end it.
@@ -74,8 +79,13 @@ func (b *Backend) exec(ctx context.Context, conn *connection, name, service stri
 	if err != nil {
 		return nil, b.explainExec(ctx, conn, name, service, err)
 	}
-	if code := inspected.ExitCode; (code == codeNotExecutable || code == codeNotFound) && strings.HasPrefix(head.String(), runtimeFailure) {
-		return nil, fmt.Errorf("the command could not be run (exit code %d): %s", code, strings.TrimSpace(head.String()))
+	if code := inspected.ExitCode; code == codeNotExecutable || code == codeNotFound {
+		switch {
+		case runtimeGone.MatchString(head.String()):
+			return nil, b.explainEnd(ctx, name, service, strings.TrimSpace(head.String()))
+		case strings.HasPrefix(head.String(), runtimeFailure):
+			return nil, fmt.Errorf("the command could not be run (exit code %d): %s", code, strings.TrimSpace(head.String()))
+		}
 	}
 	return &enclave.ExecResult{Code: inspected.ExitCode, Output: text.String()}, nil
 }
@@ -112,6 +122,25 @@ func (b *Backend) explainExec(ctx context.Context, conn *connection, name, servi
 		}
 	}
 	return conn.translate(err)
+}
+
+// explainEnd says how a service ended that was gone when a command was to be run in it. The engine may not have noticed
+// yet.
+func (b *Backend) explainEnd(ctx context.Context, name, service, reason string) error {
+	deadline := time.Now().Add(verdictTime)
+	for {
+		found, err := b.Service(ctx, name, service)
+		if err != nil {
+			return err
+		}
+		if found.State != enclave.StateRunning {
+			return fmt.Errorf("the service is not running: %s", describeState(found))
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return errors.New(reason)
+		}
+		time.Sleep(verdictPause)
+	}
 }
 
 // prefixWriter keeps the beginning of what is written.
