@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -66,6 +67,20 @@ func (f *sourceFlags) resolver() (*locator.Resolver, error) {
 	return locator.New(f.options()), nil
 }
 
+// open opens a package.
+func (f *sourceFlags) open(ctx context.Context, where string) (*locator.Package, error) {
+	resolver, err := f.resolver()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := workingFolder()
+	if err != nil {
+		return nil, err
+	}
+	opened, err := resolver.Open(ctx, where, folder)
+	return opened, failed(err)
+}
+
 // interpretationFlags say how a package is interpreted.
 type interpretationFlags struct {
 	args, argsFile, mainFile, mainFunction, backend string
@@ -80,7 +95,7 @@ func (f *interpretationFlags) add(command *cobra.Command) {
 	flags.StringVar(&f.mainFile, "main-file", "", "file that holds the function, relative to the package's folder (default \"main.star\")")
 	flags.StringVar(&f.mainFunction, "main-function", "", "function to call (default \"run\")")
 	flags.StringVar(&f.backend, "backend", "docker", "backend that the package is meant for: docker or kubernetes")
-	flags.BoolVar(&f.privileged, "allow-privileged", false, "let services have power over the host: privileged, host_pid_namespace, bind_mounts")
+	flags.BoolVar(&f.privileged, "allow-privileged", isSet("SUNDOG_PACKAGES_ALLOW_PRIVILEGED"), "let services have power over the host: privileged, host_pid_namespace, bind_mounts")
 	flags.Uint64Var(&f.limits.Steps, "max-steps", language.DefaultSteps, "steps that interpretation may take")
 	flags.Int64Var(&f.limits.Memory, "max-memory", language.DefaultMemory, "bytes of memory that interpretation may take")
 	flags.DurationVar(&f.limits.Time, "max-time", language.DefaultTime, "time that interpretation may take, fetching included")

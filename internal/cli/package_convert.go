@@ -22,14 +22,6 @@ func newPackageConvert() *cobra.Command {
 		Example: "  sundog package convert ./shop > shop/main.star",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			resolver, err := sources.resolver()
-			if err != nil {
-				return err
-			}
-			folder, err := workingFolder()
-			if err != nil {
-				return err
-			}
 			given := map[string]string{}
 			for _, variable := range variables {
 				name, value, ok := strings.Cut(variable, "=")
@@ -41,13 +33,9 @@ func newPackageConvert() *cobra.Command {
 				}
 				given[name] = value
 			}
-			where := "."
-			if len(args) == 1 {
-				where = args[0]
-			}
-			opened, err := resolver.Open(command.Context(), where, folder)
+			opened, err := sources.open(command.Context(), packageArgument(args))
 			if err != nil {
-				return failed(err)
+				return err
 			}
 			text, warnings, err := language.Convert(command.Context(), opened, given)
 			if err != nil {

@@ -26,21 +26,9 @@ func newPackageLint() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			resolver, err := sources.resolver()
+			opened, err := sources.open(command.Context(), packageArgument(args))
 			if err != nil {
 				return err
-			}
-			folder, err := workingFolder()
-			if err != nil {
-				return err
-			}
-			where := "."
-			if len(args) == 1 {
-				where = args[0]
-			}
-			opened, err := resolver.Open(command.Context(), where, folder)
-			if err != nil {
-				return failed(err)
 			}
 			findings, err := language.Lint(command.Context(), opened, language.LintOptions{
 				MainFile: mainFile, MainFunction: mainFunction, RequireDocstring: docstring,
