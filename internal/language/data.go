@@ -292,6 +292,9 @@ func (w *walker) starlark(value any, depth int) (starlark.Value, error) {
 	case *big.Int:
 		return starlark.MakeBigInt(value), nil
 	case float64:
+		if math.IsInf(value, 0) || math.IsNaN(value) {
+			return nil, noData("the number %v has no JSON form, and cannot be an argument of a package", value)
+		}
 		return starlark.Float(value), nil
 	case string:
 		return starlark.String(value), nil

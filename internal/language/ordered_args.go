@@ -33,6 +33,9 @@ func ParseArgs(text string) (*OrderedArgs, error) {
 		return &OrderedArgs{}, nil
 	}
 	value, err := parseJSON(text)
+	if errors.Is(err, errValue) {
+		return nil, fmt.Errorf("the arguments cannot be used: %w", err)
+	}
 	if err != nil {
 		// What is no JSON may be YAML, of which JSON is a part; what fails as both was most likely meant as what it looks like.
 		var yamlErr error
@@ -63,6 +66,9 @@ func jsonKind(value any) string {
 	}
 	return "a number"
 }
+
+// errValue tells that a text is JSON, and holds a value that no package can get.
+var errValue = errors.New("the value is out of range")
 
 // starlark gives the arguments as a dictionary.
 func (a *OrderedArgs) starlark() (starlark.Value, error) {
@@ -173,7 +179,7 @@ func numberValue(text string) (any, error) {
 			return number, nil
 		}
 		if len(text) > maxBits/4 {
-			return nil, fmt.Errorf("the number %s has too many digits", shorten(text))
+			return nil, fmt.Errorf("%w: the number %s has too many digits", errValue, shorten(text))
 		}
 		if number, ok := new(big.Int).SetString(text, 10); ok {
 			return number, nil
@@ -181,7 +187,7 @@ func numberValue(text string) (any, error) {
 	}
 	number, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return nil, fmt.Errorf("the number %s is too large", shorten(text))
+		return nil, fmt.Errorf("%w: the number %s is too large", errValue, shorten(text))
 	}
 	return number, nil
 }

@@ -77,7 +77,8 @@ func TestParseArgsRefuses(t *testing.T) {
 		"a: !!binary aGk=":       "line 1: binary values",
 		"? [a]\n: 1":             "line 1: a key must be a plain value",
 		`{"deep": ` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + "}": "nested more than",
-		"a: &a [*a]": "",
+		"a: &a [*a]":   "",
+		`{"a": 1e400}`: "too large",
 	} {
 		if _, err := ParseArgs(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
