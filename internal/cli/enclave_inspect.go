@@ -176,11 +176,7 @@ func (i *inspection) write(command *cobra.Command, now time.Time) error {
 		}
 		runs = append(runs, []string{run.Name, status, orDash(run.Owner)})
 	}
-	artifacts := [][]string{{"FILES ARTIFACT", "RUN", "DIGEST"}}
-	for _, artifact := range i.Artifacts {
-		artifacts = append(artifacts, []string{artifact.Name, artifact.Run, artifact.Digest})
-	}
-	for _, table := range [][][]string{runs, i.serviceRows(), artifacts} {
+	for _, table := range [][][]string{runs, i.serviceRows(), i.artifactRows()} {
 		if len(table) == 1 {
 			continue
 		}
@@ -204,6 +200,14 @@ func (i *inspection) serviceRows() [][]string {
 			ports = append(ports, text)
 		}
 		rows = append(rows, []string{service.Name, service.Run, service.Status, orDash(service.Image), orDash(strings.Join(ports, ", "))})
+	}
+	return rows
+}
+
+func (i *inspection) artifactRows() [][]string {
+	rows := [][]string{{"FILES ARTIFACT", "RUN", "DIGEST"}}
+	for _, artifact := range i.Artifacts {
+		rows = append(rows, []string{artifact.Name, artifact.Run, artifact.Digest})
 	}
 	return rows
 }
