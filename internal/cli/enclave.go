@@ -18,12 +18,12 @@ import (
 func newEnclave(t *tools) *cobra.Command {
 	group := &cobra.Command{
 		Use:   "enclave",
-		Short: "Look at enclaves, stop, start and remove them",
+		Short: "Look at enclaves, compare, stop, start and remove them",
 		Long:  "An enclave is one isolated environment on a backend: a Docker network with everything in it.",
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	group.AddCommand(newEnclaveList(t), newEnclaveInspect(t), newEnclaveStop(t), newEnclaveStart(t), newEnclaveRemove(t))
+	group.AddCommand(newEnclaveList(t), newEnclaveInspect(t), newEnclaveDiff(t), newEnclaveStop(t), newEnclaveStart(t), newEnclaveRemove(t))
 	return group
 }
 
