@@ -61,7 +61,7 @@ func removeEnclave(ctx context.Context, backend enclave.Backend, name, owner str
 	if err == nil && found.Owner != owner {
 		return &enclave.OwnedError{Kind: "enclave", Name: name, Owner: found.Owner, CreatedAt: found.CreatedAt}
 	}
-	return engine.New(backend, engine.Options{}).Dispose(ctx, name, func(now *enclave.Enclave) bool { return now.Owner == owner })
+	return engine.New(backend, engine.Options{}).Dispose(ctx, name, engine.Disposal{Still: func(now *enclave.Enclave) bool { return now.Owner == owner }})
 }
 
 // withForce gives the remedy that is special to removing.

@@ -26,15 +26,22 @@ func newProgress(to io.Writer) *progress {
 func (p *progress) tell(event engine.Event) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	key := strings.Join([]string{event.Enclave, event.Run, event.Step, event.Object}, "\x00")
-	var took time.Duration
-	if event.Status == "started" {
-		p.begins[key] = event.Time
-	} else if begin, known := p.begins[key]; known {
-		took = event.Time.Sub(begin)
-		delete(p.begins, key)
-	}
+	took := tookSince(p.begins, strings.Join([]string{event.Step, event.Object}, "\x00"), &event)
 	fmt.Fprintln(p.to, progressLine(event, took))
+}
+
+// tookSince notes when a step began, and tells at its end how long it has taken; zero where that is not known.
+func tookSince(begins map[string]time.Time, key string, event *engine.Event) time.Duration {
+	if event.Status == "started" {
+		begins[key] = event.Time
+		return 0
+	}
+	begin, known := begins[key]
+	if !known {
+		return 0
+	}
+	delete(begins, key)
+	return event.Time.Sub(begin)
 }
 
 // progressLine is one event in words. Took is zero where it is not known.

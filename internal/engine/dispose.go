@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
@@ -11,10 +12,18 @@ import (
 // ErrSpared tells that an enclave was left alone, because it is not any more what its removal was asked for.
 var ErrSpared = errors.New("the enclave was left alone: it has changed meanwhile")
 
-// Dispose removes an enclave with everything in it, once no apply of any of its runs is under way. Still is asked then
-// whether the enclave is what its removal was asked for; nil stands for any. An enclave that is not there is success.
-func (e *Engine) Dispose(ctx context.Context, enclaveName string, still func(*enclave.Enclave) bool) error {
-	err := e.dispose(ctx, enclaveName, still)
+// Disposal says how an enclave is removed; all may be left out.
+type Disposal struct {
+	// Patience bounds how long applies that are under way are waited for; zero means as long as the context lasts.
+	Patience time.Duration
+	// Still is asked, once none is under way, whether the enclave is what its removal was asked for.
+	Still func(*enclave.Enclave) bool
+}
+
+// Dispose removes an enclave with everything in it, once no apply of any of its runs is under way. An enclave that is not
+// there is success.
+func (e *Engine) Dispose(ctx context.Context, enclaveName string, disposal Disposal) error {
+	err := e.dispose(ctx, enclaveName, disposal)
 	if errors.Is(err, enclave.ErrNotFound) {
 		if _, lookErr := e.backend.Enclave(ctx, enclaveName); errors.Is(lookErr, enclave.ErrNotFound) {
 			// What a removal that was interrupted has left carries the enclave's label and goes as well.
@@ -27,8 +36,14 @@ func (e *Engine) Dispose(ctx context.Context, enclaveName string, still func(*en
 	return nil
 }
 
-func (e *Engine) dispose(ctx context.Context, name string, still func(*enclave.Enclave) bool) error {
-	unlock, err := e.lockRuns(ctx, name)
+func (e *Engine) dispose(ctx context.Context, name string, disposal Disposal) error {
+	patient := ctx
+	if disposal.Patience > 0 {
+		var cancel context.CancelFunc
+		patient, cancel = context.WithTimeout(ctx, disposal.Patience)
+		defer cancel()
+	}
+	unlock, err := e.lockRuns(patient, name)
 	if err != nil {
 		return err
 	}
@@ -37,7 +52,7 @@ func (e *Engine) dispose(ctx context.Context, name string, still func(*enclave.E
 	if err != nil {
 		return err
 	}
-	if still != nil && !still(found) {
+	if disposal.Still != nil && !disposal.Still(found) {
 		return ErrSpared
 	}
 	return e.backend.RemoveEnclave(ctx, name)

@@ -75,8 +75,11 @@ func TestDisposeWaitsForApplies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, attempt := range map[string]func(context.Context) error{
-		"dispose": func(ctx context.Context) error { return h.engine.Dispose(ctx, testEnclave, nil) },
-		"stop":    func(ctx context.Context) error { _, err := h.engine.Stop(ctx, testEnclave); return err },
+		"dispose": func(ctx context.Context) error { return h.engine.Dispose(ctx, testEnclave, Disposal{}) },
+		"impatient": func(context.Context) error {
+			return h.engine.Dispose(t.Context(), testEnclave, Disposal{Patience: 100 * time.Millisecond})
+		},
+		"stop": func(ctx context.Context) error { _, err := h.engine.Stop(ctx, testEnclave); return err },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
@@ -85,19 +88,19 @@ func TestDisposeWaitsForApplies(t *testing.T) {
 		}
 	}
 	unlock()
-	if err := h.engine.Dispose(t.Context(), testEnclave, func(*enclave.Enclave) bool { return false }); !errors.Is(err, ErrSpared) {
+	if err := h.engine.Dispose(t.Context(), testEnclave, Disposal{Still: func(*enclave.Enclave) bool { return false }}); !errors.Is(err, ErrSpared) {
 		t.Error(err)
 	}
 	if _, err := h.backend.Enclave(t.Context(), testEnclave); err != nil {
 		t.Errorf("it must be spared: %v", err)
 	}
-	if err := h.engine.Dispose(t.Context(), testEnclave, func(found *enclave.Enclave) bool { return found.Owner == testOwner }); err != nil {
+	if err := h.engine.Dispose(t.Context(), testEnclave, Disposal{Still: func(found *enclave.Enclave) bool { return found.Owner == testOwner }}); err != nil {
 		t.Error(err)
 	}
 	if _, err := h.backend.Enclave(t.Context(), testEnclave); !errors.Is(err, enclave.ErrNotFound) {
 		t.Errorf("it must be gone: %v", err)
 	}
-	if err := h.engine.Dispose(t.Context(), testEnclave, nil); err != nil {
+	if err := h.engine.Dispose(t.Context(), testEnclave, Disposal{}); err != nil {
 		t.Errorf("one that is gone is success: %v", err)
 	}
 }
