@@ -7,12 +7,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 )
 
-var commandLine = regexp.MustCompile(`(?m)^\$ (sundog package .*)$`)
+var commandLine = regexp.MustCompile(`(?m)^\$ (sundog .*)$`)
 
-// TestReadme runs the package commands that the README shows, in their order, in an empty folder.
+// TestReadme runs the commands that the README shows, in their order, in an empty folder, with a backend in memory.
 func TestReadme(t *testing.T) {
+	w := newWorld(t, memory.Hooks{})
+	w.backend.AddImage("nginx:1")
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -30,15 +34,15 @@ func TestReadme(t *testing.T) {
 	t.Chdir(writeFiles(t, map[string]string{"compose-project/compose.yml": "services: {web: {image: nginx}}\n"}))
 
 	found := commandLine.FindAllStringSubmatch(string(readme), -1)
-	if len(found) < 7 {
+	if len(found) < 16 {
 		t.Fatalf("the README shows %d commands", len(found))
 	}
 	for _, match := range found {
 		line, _, _ := strings.Cut(match[1], " #")
 		for command := range strings.SplitSeq(line, "&&") {
 			words := shellWords(command)
-			if code, output, message := run(t, "", words[1:]...); code != 0 {
-				t.Errorf("%s: exit status %d\n%s%s", command, code, output, message)
+			if result := w.run(words[1:]...); result.code != 0 {
+				t.Errorf("%s: exit status %d\n%s%s", command, result.code, result.output, result.message)
 			}
 		}
 	}
