@@ -74,7 +74,7 @@ func newRoot(version string, t *tools) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	root.AddCommand(newPackage(), newRun(t), newEnclave(t), newLogs(t), newExec(t), newPort(t), newForward(t), newFiles(t), newClean(t), newEvents(t), newVersion(version))
+	root.AddCommand(newPackage(), newRun(t), newWatch(t), newEnclave(t), newLogs(t), newExec(t), newPort(t), newForward(t), newFiles(t), newClean(t), newEvents(t), newVersion(version))
 	return root
 }
 

@@ -159,16 +159,74 @@ func expiry(created time.Time, ttl time.Duration) time.Time {
 	return created.UTC().Truncate(time.Second).Add(ttl.Truncate(time.Second))
 }
 
+// runCall is how `sundog run` or `sundog watch` was called.
+type runCall struct {
+	tools       *tools
+	flags       packageFlags
+	target      newEnclaveFlags
+	backend     backendFlag
+	format      formatFlag
+	enclave     string
+	parallelism int
+	quiet       bool
+}
+
+func (c *runCall) add(command *cobra.Command) {
+	c.flags.add(command)
+	c.backend.add(command)
+	c.format.add(command)
+	flags := command.Flags()
+	flags.StringVar(&c.enclave, "enclave", "", "name of the enclave (required)")
+	flags.DurationVar(&c.target.ttl, "ttl", 0, "how long the enclave is meant to live, counted from its creation, for example 8h; `sundog clean` goes by it")
+	flags.StringToStringVar(&c.target.labels, "label", nil, "label of the enclave, KEY=VALUE; may be repeated")
+	flags.StringVar(&c.flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
+	flags.IntVar(&c.parallelism, "parallelism", 4, "how many services of one batch start at the same time")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress")
+	// Both fail only where there is no such flag.
+	_ = command.MarkFlagRequired("enclave")
+	_ = command.RegisterFlagCompletionFunc("enclave", func(command *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return c.tools.completeEnclaves(&c.backend, false)(command, nil, typed)
+	})
+}
+
+// once brings the enclave to what the package says now.
+func (c *runCall) once(command *cobra.Command, where string) error {
+	asJSON, err := c.format.json()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.flags.check(), c.target.check(command)); err != nil {
+		return err
+	}
+	if c.parallelism < 1 {
+		return usage("--parallelism: it must be at least 1")
+	}
+	carrier, name, err := c.backend.named(c.tools, c.enclave)
+	if err != nil {
+		return err
+	}
+	made, err := c.flags.interpret(command, where, c.backend.kind)
+	if err != nil {
+		return failed(err)
+	}
+	request, err := c.flags.request(made, name)
+	if err != nil {
+		return err
+	}
+	request.Parallelism = c.parallelism
+	notices := command.ErrOrStderr()
+	if c.quiet {
+		notices = io.Discard
+	}
+	result, err := carryOut(command.Context(), carrier, c.target, request, notices, c.tools.now())
+	if asJSON {
+		return result.writeJSON(command, err)
+	}
+	return result.write(command, notices, err)
+}
+
 func newRun(t *tools) *cobra.Command {
-	var (
-		flags       packageFlags
-		target      newEnclaveFlags
-		backend     backendFlag
-		format      formatFlag
-		enclaveName string
-		parallelism int
-		quiet       bool
-	)
+	call := runCall{tools: t}
 	command := &cobra.Command{
 		Use:   "run PACKAGE --enclave NAME",
 		Short: "Bring an enclave to what a package says, making the enclave if it is not there",
@@ -181,53 +239,9 @@ func newRun(t *tools) *cobra.Command {
 			"Exit status: 0 when the enclave holds what the package says, 1 when not, 2 when the command was called wrongly.",
 		Example: "  sundog run ./shop --enclave dev\n  sundog run ./shop --enclave dev --args '{\"replicas\": 2}' --ttl 8h",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
-			asJSON, err := format.json()
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(flags.check(), target.check(command)); err != nil {
-				return err
-			}
-			if parallelism < 1 {
-				return usage("--parallelism: it must be at least 1")
-			}
-			carrier, name, err := backend.named(t, enclaveName)
-			if err != nil {
-				return err
-			}
-			made, err := flags.interpret(command, args[0], backend.kind)
-			if err != nil {
-				return failed(err)
-			}
-			request, err := flags.request(made, name)
-			if err != nil {
-				return err
-			}
-			request.Parallelism = parallelism
-			notices := command.ErrOrStderr()
-			if quiet {
-				notices = io.Discard
-			}
-			result, err := carryOut(command.Context(), carrier, target, request, notices, t.now())
-			if asJSON {
-				return result.writeJSON(command, err)
-			}
-			return result.write(command, notices, err)
-		},
+		RunE:    func(command *cobra.Command, args []string) error { return call.once(command, args[0]) },
 	}
-	flags.add(command)
-	backend.add(command)
-	format.add(command)
-	command.Flags().StringVar(&enclaveName, "enclave", "", "name of the enclave (required)")
-	command.Flags().DurationVar(&target.ttl, "ttl", 0, "how long the enclave is meant to live, counted from its creation, for example 8h; `sundog clean` goes by it")
-	command.Flags().StringToStringVar(&target.labels, "label", nil, "label of the enclave, KEY=VALUE; may be repeated")
-	command.Flags().StringVar(&flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
-	command.Flags().IntVar(&parallelism, "parallelism", 4, "how many services of one batch start at the same time")
-	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "no progress")
-	// Both fail only where there is no such flag.
-	_ = command.MarkFlagRequired("enclave")
-	_ = command.RegisterFlagCompletionFunc("enclave", t.completeEnclaves(&backend, false))
+	call.add(command)
 	return command
 }
 
