@@ -23,7 +23,7 @@ func newEnclave(t *tools) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	group.AddCommand(newEnclaveList(t), newEnclaveInspect(t), newEnclaveDiff(t), newEnclaveStop(t), newEnclaveStart(t), newEnclaveRemove(t))
+	group.AddCommand(newEnclaveList(t), newEnclaveInspect(t), newEnclaveDiff(t), newEnclaveDump(t), newEnclaveStop(t), newEnclaveStart(t), newEnclaveRemove(t))
 	return group
 }
 
