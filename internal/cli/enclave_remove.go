@@ -35,7 +35,7 @@ func newEnclaveRemove(t *tools) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := removeEnclave(command.Context(), carrier, name, mine, force); err != nil {
+				if err := removeEnclave(command.Context(), t.telling(carrier, command.ErrOrStderr()), name, mine, force); err != nil {
 					failures = append(failures, withForce(err))
 					continue
 				}
@@ -102,7 +102,7 @@ func newPause(t *tools, use, short, long string, do func(*engine.Engine, context
 			if err != nil {
 				return err
 			}
-			services, err := do(engine.New(carrier, engine.Options{}), command.Context(), name)
+			services, err := do(engine.New(t.telling(carrier, command.ErrOrStderr()), engine.Options{}), command.Context(), name)
 			switch {
 			case asJSON:
 				if writeErr := writeJSON(command, append([]string{}, services...)); writeErr != nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -41,7 +40,8 @@ func newWorld(t *testing.T, hooks memory.Hooks) *world {
 			}
 			return w.backend, nil
 		},
-		now: func() time.Time { return w.clock },
+		now:     func() time.Time { return w.clock },
+		silence: 300 * time.Millisecond,
 	}
 	return w
 }
@@ -56,7 +56,7 @@ type outcome struct {
 func (w *world) start(ctx context.Context, input string, args ...string) outcome {
 	w.Helper()
 	root := newRoot("1.2.3", w.tools)
-	var out, problems bytes.Buffer
+	var out, problems notebook
 	root.SetOut(&out)
 	root.SetErr(&problems)
 	root.SetIn(strings.NewReader(input))

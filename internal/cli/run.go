@@ -218,7 +218,7 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	if c.quiet {
 		notices = io.Discard
 	}
-	result, err := carryOut(command.Context(), carrier, c.target, request, notices, c.tools.now())
+	result, err := carryOut(command.Context(), c.tools.telling(carrier, command.ErrOrStderr()), c.target, request, notices, c.tools.now())
 	if asJSON {
 		return result.writeJSON(command, err)
 	}

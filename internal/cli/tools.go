@@ -20,10 +20,12 @@ import (
 type tools struct {
 	backend func(kind string) (enclave.Backend, error)
 	now     func() time.Time
+	// silence is how long a lock is waited for before that is told.
+	silence time.Duration
 }
 
 func realTools() *tools {
-	return &tools{backend: realBackend, now: time.Now}
+	return &tools{backend: realBackend, now: time.Now, silence: waitNotice}
 }
 
 func realBackend(kind string) (enclave.Backend, error) {
