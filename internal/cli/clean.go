@@ -18,10 +18,13 @@ import (
 // cleanPatience is how long an apply in an expired enclave is waited for. Whoever applies there still needs it.
 const cleanPatience = 10 * time.Second
 
-// cleanedEnclave is an expired enclave and what became of it.
+// cleanedEnclave is an expired enclave, or what was left of one, and what became of it.
 type cleanedEnclave struct {
 	enclaveDocument
-	Removed bool `json:"removed"`
+	// Orphan tells that there is no enclave, only Objects that were left of it.
+	Orphan  bool     `json:"orphan"`
+	Objects []string `json:"objects,omitempty"`
+	Removed bool     `json:"removed"`
 	// Error is why it was not removed; empty where it was not tried.
 	Error string `json:"error,omitempty"`
 }
@@ -39,10 +42,11 @@ func newClean(t *tools) *cobra.Command {
 	call := cleaning{tools: t}
 	command := &cobra.Command{
 		Use:   "clean",
-		Short: "Remove the enclaves whose time to live is over",
-		Long: "It lists the expired enclaves, of whatever owner, asks, and removes them. One whose time to live was extended\n" +
-			"meanwhile is left alone, and so is one in which an apply is under way.\n" +
-			"Exit status: 0 when no expired enclave is left (or --dry-run), 1 when one is.",
+		Short: "Remove the enclaves whose time to live is over, and what was left of others",
+		Long: "It lists the expired enclaves, of whatever owner, and objects with Sundog's labels that belong to no enclave any more,\n" +
+			"asks, and removes them. An enclave whose time to live was extended meanwhile is left alone, and so is one in which an\n" +
+			"apply is under way, or that somebody is making.\n" +
+			"Exit status: 0 when nothing of them is left (or --dry-run), 1 when something is.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			var err error
@@ -70,6 +74,11 @@ func (c *cleaning) run(command *cobra.Command) error {
 	if err != nil {
 		return explained(err)
 	}
+	orphans, err := orphansOf(command.Context(), c.backend)
+	if err != nil {
+		return explained(err)
+	}
+	expired = append(expired, orphans...)
 	if !c.asJSON {
 		if err := writeExpired(command, expired, c.tools.now()); err != nil {
 			return err
@@ -103,14 +112,38 @@ func expiredEnclaves(ctx context.Context, backend enclave.Backend, now time.Time
 	return expired, nil
 }
 
+// orphansOf lists what was left of enclaves, on backends where something can be left.
+func orphansOf(ctx context.Context, backend enclave.Backend) ([]cleanedEnclave, error) {
+	tidy, ok := backend.(enclave.Tidy)
+	if !ok {
+		return nil, nil
+	}
+	found, err := tidy.Orphans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	orphans := make([]cleanedEnclave, len(found))
+	for i, orphan := range found {
+		orphans[i] = cleanedEnclave{Orphan: true, Objects: orphan.Objects, enclaveDocument: enclaveDocument{
+			ID: backend.Name() + "/" + orphan.Name, Name: orphan.Name, Backend: backend.Name(), Owner: orphan.Owner,
+			Labels: map[string]string{}, CreatedAt: orphan.CreatedAt,
+		}}
+	}
+	return orphans, nil
+}
+
 func writeExpired(command *cobra.Command, expired []cleanedEnclave, now time.Time) error {
 	if len(expired) == 0 {
-		_, err := fmt.Fprintln(command.OutOrStdout(), "No enclave has expired.")
+		_, err := fmt.Fprintln(command.OutOrStdout(), "No enclave has expired, and nothing was left of any.")
 		return failed(err)
 	}
-	rows := [][]string{{"NAME", "EXPIRES", "OWNER"}}
+	rows := [][]string{{"NAME", "WHY", "OWNER"}}
 	for _, entry := range expired {
-		rows = append(rows, []string{entry.Name, expiryText(entry.ExpiresAt, now), entry.Owner})
+		why := expiryText(entry.ExpiresAt, now)
+		if entry.Orphan {
+			why = "no enclave any more: " + strings.Join(entry.Objects, ", ")
+		}
+		rows = append(rows, []string{entry.Name, why, orDash(entry.Owner)})
 	}
 	return writeTable(command, rows)
 }
@@ -121,15 +154,21 @@ func confirm(command *cobra.Command, question string) bool {
 	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
 }
 
-// remove removes enclaves one after the other and notes what became of each.
+func (c *cleaning) removeOne(ctx context.Context, entry *cleanedEnclave) error {
+	if tidy, ok := c.backend.(enclave.Tidy); ok && entry.Orphan {
+		return tidy.RemoveOrphan(ctx, entry.Name)
+	}
+	return engine.New(c.backend, engine.Options{}).Dispose(ctx, entry.Name, engine.Disposal{
+		Patience: cleanPatience, Still: func(now *enclave.Enclave) bool { return isExpired(now, c.tools.now()) },
+	})
+}
+
+// remove removes one after the other and notes what became of each.
 func (c *cleaning) remove(command *cobra.Command, expired []cleanedEnclave) error {
-	carrier := engine.New(c.backend, engine.Options{})
 	var failures []error
 	for i := range expired {
 		entry := &expired[i]
-		err := carrier.Dispose(command.Context(), entry.Name, engine.Disposal{
-			Patience: cleanPatience, Still: func(now *enclave.Enclave) bool { return isExpired(now, c.tools.now()) },
-		})
+		err := c.removeOne(command.Context(), entry)
 		switch {
 		case errors.Is(err, engine.ErrSpared):
 			entry.Error = "its time to live was extended meanwhile"

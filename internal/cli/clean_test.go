@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 
 func TestClean(t *testing.T) {
 	w := newWorld(t, memory.Hooks{})
-	contains(t, w.ok("clean"), "No enclave has expired.")
+	contains(t, w.ok("clean"), "No enclave has expired")
 	for name, spec := range map[string]enclave.Spec{
 		"old":     {Owner: "somebody", ExpiresAt: w.clock.Add(time.Hour)},
 		"young":   {Owner: testOwner, ExpiresAt: w.clock.Add(9 * time.Hour)},
@@ -75,5 +77,39 @@ func TestCleanIsSafeBesideOthers(t *testing.T) {
 	contains(t, w.ok("clean", "--yes"), "left dev: its time to live was extended")
 	if !w.exists("dev") {
 		t.Error("it has not expired any more")
+	}
+}
+
+// untidy is a backend on which something was left of an enclave.
+type untidy struct {
+	enclave.Backend
+	orphans []enclave.Orphan
+}
+
+func (u *untidy) Orphans(context.Context) ([]enclave.Orphan, error) { return u.orphans, nil }
+
+func (u *untidy) RemoveOrphan(_ context.Context, name string) error {
+	if name == "stuck" {
+		return errors.New("the volume is in use")
+	}
+	u.orphans = slices.DeleteFunc(u.orphans, func(orphan enclave.Orphan) bool { return orphan.Name == name })
+	return nil
+}
+
+func TestCleanRemovesWhatWasLeft(t *testing.T) {
+	w := newWorld(t, memory.Hooks{})
+	backend := &untidy{Backend: w.backend, orphans: []enclave.Orphan{
+		{Name: "gone", Owner: "somebody", Objects: []string{"network sundog-gone", "volume x"}, CreatedAt: w.clock},
+		{Name: "stuck", Objects: []string{"volume y"}, CreatedAt: w.clock},
+	}}
+	w.tools.backend = func(string) (enclave.Backend, error) { return backend, nil }
+	contains(t, w.ok("clean", "--dry-run"), "gone", "no enclave any more: network sundog-gone, volume x", "somebody", "stuck")
+	result := w.run("clean", "--yes", "--format", "json")
+	cleaned := decodeInto[[]cleanedEnclave](t, result.output)
+	if result.code != ExitFailure || len(cleaned) != 2 || !cleaned[0].Orphan || !cleaned[0].Removed || cleaned[0].ID != "memory/gone" || cleaned[1].Removed || cleaned[1].Error == "" {
+		t.Errorf("%d %+v", result.code, cleaned)
+	}
+	if len(backend.orphans) != 1 {
+		t.Errorf("%+v", backend.orphans)
 	}
 }
