@@ -35,7 +35,7 @@ func newEnclaveRemove(t *tools) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := removeEnclave(command.Context(), t.telling(carrier, command.ErrOrStderr()), name, mine, force); err != nil {
+				if err := removeEnclave(command.Context(), carrier, t.telling(carrier, command.ErrOrStderr()), name, mine, force); err != nil {
 					failures = append(failures, withForce(err))
 					continue
 				}
@@ -50,18 +50,38 @@ func newEnclaveRemove(t *tools) *cobra.Command {
 	return command
 }
 
-func removeEnclave(ctx context.Context, backend enclave.Backend, name, owner string, force bool) error {
+func removeEnclave(ctx context.Context, backend, telling enclave.Backend, name, owner string, force bool) error {
 	if force {
 		return backend.RemoveEnclave(ctx, name)
 	}
 	found, err := backend.Enclave(ctx, name)
-	if err != nil && !errors.Is(err, enclave.ErrNotFound) {
+	switch {
+	case errors.Is(err, enclave.ErrNotFound):
+		return removeLeft(ctx, backend, name, owner)
+	case err != nil:
 		return err
-	}
-	if err == nil && found.Owner != owner {
+	case found.Owner != owner:
 		return &enclave.OwnedError{Kind: "enclave", Name: name, Owner: found.Owner, CreatedAt: found.CreatedAt}
 	}
-	return engine.New(backend, engine.Options{}).Dispose(ctx, name, engine.Disposal{Still: func(now *enclave.Enclave) bool { return now.Owner == owner }})
+	return engine.New(telling, engine.Options{}).Dispose(ctx, name, engine.Disposal{Still: func(now *enclave.Enclave) bool { return now.Owner == owner }})
+}
+
+// removeLeft removes what an interrupted removal or making of this owner has left.
+func removeLeft(ctx context.Context, backend enclave.Backend, name, owner string) error {
+	tidy, ok := backend.(enclave.Tidy)
+	if !ok {
+		return nil
+	}
+	orphans, err := tidy.Orphans(ctx)
+	if err != nil {
+		return err
+	}
+	for _, orphan := range orphans {
+		if orphan.Name == name && orphan.Owner != owner && orphan.Owner != "" {
+			return &enclave.OwnedError{Kind: "enclave", Name: name, Owner: orphan.Owner, CreatedAt: orphan.CreatedAt}
+		}
+	}
+	return tidy.RemoveOrphan(ctx, name)
 }
 
 // withForce gives the remedy that is special to removing.

@@ -73,3 +73,15 @@ func TestEnclaveStopAndStart(t *testing.T) {
 	contains(t, w.run("run", folder, "--enclave", "dev").notice, "2 services (keep 2)")
 	w.fails(ExitFailure, []string{"enclave", "stop", "other"}, `"other"`)
 }
+
+func TestEnclaveRemoveOfWhatWasLeft(t *testing.T) {
+	w := newWorld(t, memory.Hooks{})
+	backend := &untidy{Backend: w.backend, orphans: []enclave.Orphan{{Name: "mine", Owner: testOwner}, {Name: "theirs", Owner: "somebody"}, {Name: "stuck"}}}
+	w.tools.backend = func(string) (enclave.Backend, error) { return backend, nil }
+	w.ok("enclave", "rm", "mine")
+	w.fails(ExitFailure, []string{"enclave", "rm", "theirs"}, `"somebody"`, "--force")
+	w.fails(ExitFailure, []string{"enclave", "rm", "stuck"}, "in use")
+	if len(backend.orphans) != 2 {
+		t.Errorf("%+v", backend.orphans)
+	}
+}

@@ -21,13 +21,13 @@ type Disposal struct {
 }
 
 // Dispose removes an enclave with everything in it, once no apply of any of its runs is under way. An enclave that is not
-// there is success.
+// there is success; what may be left of it is not touched, as nothing tells here whose it is.
 func (e *Engine) Dispose(ctx context.Context, enclaveName string, disposal Disposal) error {
 	err := e.dispose(ctx, enclaveName, disposal)
 	if errors.Is(err, enclave.ErrNotFound) {
+		// A part of an enclave that is not found is no proof that the whole is gone.
 		if _, lookErr := e.backend.Enclave(ctx, enclaveName); errors.Is(lookErr, enclave.ErrNotFound) {
-			// What a removal that was interrupted has left carries the enclave's label and goes as well.
-			err = e.backend.RemoveEnclave(ctx, enclaveName)
+			return nil
 		}
 	}
 	if err != nil {
