@@ -13,14 +13,8 @@ import (
 
 var commandLine = regexp.MustCompile(`(?m)^\$ (sundog .*)$`)
 
-// TestReadme runs the commands that the README shows, in their order, in an empty folder, with a backend in memory.
+// TestReadme runs the commands that the README shows.
 func TestReadme(t *testing.T) {
-	w := newWorld(t, memory.Hooks{})
-	w.backend.AddImage("nginx:1")
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	host := t.TempDir()
 	publish(t, host, "github.com/owner/repository", "v1", map[string]string{
 		"kurtosis.yml": "name: github.com/owner/repository\n", "main.star": "def run(plan):\n    return \"published\"\n",
@@ -31,11 +25,28 @@ func TestReadme(t *testing.T) {
 	t.Setenv("GIT_CONFIG_KEY_0", "url."+host+"/.insteadOf")
 	t.Setenv("GIT_CONFIG_VALUE_0", "https://")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	runShown(t, filepath.Join("..", "..", "README.md"), 16)
+}
+
+// TestCommandGuide runs the commands that the guide shows.
+func TestCommandGuide(t *testing.T) {
+	runShown(t, filepath.Join("..", "..", "templates", "guides", "command.md.tmpl"), 15)
+}
+
+// runShown runs the commands that a document shows, in their order, in an empty folder, with a backend in memory.
+func runShown(t *testing.T, document string, atLeast int) {
+	t.Helper()
+	shown, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, memory.Hooks{})
+	w.backend.AddImage("nginx:1")
 	t.Chdir(writeFiles(t, map[string]string{"compose-project/compose.yml": "services: {web: {image: nginx}}\n"}))
 
-	found := commandLine.FindAllStringSubmatch(string(readme), -1)
-	if len(found) < 16 {
-		t.Fatalf("the README shows %d commands", len(found))
+	found := commandLine.FindAllStringSubmatch(string(shown), -1)
+	if len(found) < atLeast {
+		t.Fatalf("%s shows %d commands", document, len(found))
 	}
 	for _, match := range found {
 		line, _, _ := strings.Cut(match[1], " #")
