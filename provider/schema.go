@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/check"
 )
@@ -214,7 +215,6 @@ func accountAttributes(side string) map[string]schema.Attribute {
 
 var (
 	accountID = regexp.MustCompile(`^[0-9]{12}$`)
-	ownerID   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	httpURL   = regexp.MustCompile(`^https?://[^/?#\s]+/?$`)
 )
 
@@ -226,7 +226,7 @@ func checkAccountID(text string) error {
 }
 
 func checkOwner(text string) error {
-	if !ownerID.MatchString(text) {
+	if enclave.CheckOwner(text) != nil {
 		return errors.New("that cannot stand in a label")
 	}
 	return nil

@@ -60,7 +60,9 @@ func Message(err error) string {
 }
 
 // New makes the root command.
-func New(version string) *cobra.Command {
+func New(version string) *cobra.Command { return newRoot(version, realTools()) }
+
+func newRoot(version string, t *tools) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sundog",
 		Short: "Isolated environments out of a team's own containers and copies of cloud services",
@@ -72,7 +74,7 @@ func New(version string) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	root.AddCommand(newPackage(), newVersion(version))
+	root.AddCommand(newPackage(), newRun(t), newWatch(t), newEnclave(t), newLogs(t), newExec(t), newPort(t), newForward(t), newFiles(t), newClean(t), newEvents(t), newVersion(version))
 	return root
 }
 

@@ -89,12 +89,17 @@ type interpretationFlags struct {
 }
 
 func (f *interpretationFlags) add(command *cobra.Command) {
+	f.addLanguage(command)
+	command.Flags().StringVar(&f.backend, "backend", "docker", "backend that the package is meant for: docker or kubernetes")
+}
+
+// addLanguage is add for commands that know the backend.
+func (f *interpretationFlags) addLanguage(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&f.args, "args", "", "arguments of the package: one JSON or YAML object")
 	flags.StringVar(&f.argsFile, "args-file", "", "file with the arguments, JSON or YAML; \"-\" is standard input")
 	flags.StringVar(&f.mainFile, "main-file", "", "file that holds the function, relative to the package's folder (default \"main.star\")")
 	flags.StringVar(&f.mainFunction, "main-function", "", "function to call (default \"run\")")
-	flags.StringVar(&f.backend, "backend", "docker", "backend that the package is meant for: docker or kubernetes")
 	flags.BoolVar(&f.privileged, "allow-privileged", isSet("SUNDOG_PACKAGES_ALLOW_PRIVILEGED"), "let services have power over the host: privileged, host_pid_namespace, bind_mounts")
 	flags.Uint64Var(&f.limits.Steps, "max-steps", language.DefaultSteps, "steps that interpretation may take")
 	flags.Int64Var(&f.limits.Memory, "max-memory", language.DefaultMemory, "bytes of memory that interpretation may take")
@@ -104,11 +109,16 @@ func (f *interpretationFlags) add(command *cobra.Command) {
 
 // request makes the interpretation's request out of the flags.
 func (f *interpretationFlags) request(input io.Reader) (language.Request, error) {
-	request := language.Request{
-		MainFile: f.mainFile, MainFunction: f.mainFunction, Backend: f.backend, AllowPrivileged: f.privileged, Limits: f.limits,
-	}
 	if f.backend != "docker" && f.backend != "kubernetes" && f.backend != "podman" {
-		return request, usage("--backend: %q is neither docker nor kubernetes", f.backend)
+		return language.Request{}, usage("--backend: %q is neither docker nor kubernetes", f.backend)
+	}
+	return f.requestFor(f.backend, input)
+}
+
+// requestFor is request where the backend is known to be there.
+func (f *interpretationFlags) requestFor(backend string, input io.Reader) (language.Request, error) {
+	request := language.Request{
+		MainFile: f.mainFile, MainFunction: f.mainFunction, Backend: backend, AllowPrivileged: f.privileged, Limits: f.limits,
 	}
 	text, flag := f.args, "--args"
 	if f.argsFile != "" {

@@ -26,7 +26,7 @@ func run(t *testing.T, input string, args ...string) (code int, output, message 
 	return ExitCode(err), out.String(), message
 }
 
-func writeFiles(t *testing.T, files map[string]string) string {
+func writeFiles(t testing.TB, files map[string]string) string {
 	t.Helper()
 	folder := t.TempDir()
 	for name, content := range files {

@@ -7,16 +7,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 )
 
-var commandLine = regexp.MustCompile(`(?m)^\$ (sundog package .*)$`)
+var commandLine = regexp.MustCompile(`(?m)^\$ (sundog .*)$`)
 
-// TestReadme runs the package commands that the README shows, in their order, in an empty folder.
+// TestReadme runs the commands that the README shows.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	host := t.TempDir()
 	publish(t, host, "github.com/owner/repository", "v1", map[string]string{
 		"kurtosis.yml": "name: github.com/owner/repository\n", "main.star": "def run(plan):\n    return \"published\"\n",
@@ -27,18 +25,35 @@ func TestReadme(t *testing.T) {
 	t.Setenv("GIT_CONFIG_KEY_0", "url."+host+"/.insteadOf")
 	t.Setenv("GIT_CONFIG_VALUE_0", "https://")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	runShown(t, filepath.Join("..", "..", "README.md"), 16)
+}
+
+// TestCommandGuide runs the commands that the guide shows.
+func TestCommandGuide(t *testing.T) {
+	runShown(t, filepath.Join("..", "..", "templates", "guides", "command.md.tmpl"), 15)
+}
+
+// runShown runs the commands that a document shows, in their order, in an empty folder, with a backend in memory.
+func runShown(t *testing.T, document string, atLeast int) {
+	t.Helper()
+	shown, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, memory.Hooks{})
+	w.backend.AddImage("nginx:1")
 	t.Chdir(writeFiles(t, map[string]string{"compose-project/compose.yml": "services: {web: {image: nginx}}\n"}))
 
-	found := commandLine.FindAllStringSubmatch(string(readme), -1)
-	if len(found) < 7 {
-		t.Fatalf("the README shows %d commands", len(found))
+	found := commandLine.FindAllStringSubmatch(string(shown), -1)
+	if len(found) < atLeast {
+		t.Fatalf("%s shows %d commands", document, len(found))
 	}
 	for _, match := range found {
 		line, _, _ := strings.Cut(match[1], " #")
 		for command := range strings.SplitSeq(line, "&&") {
 			words := shellWords(command)
-			if code, output, message := run(t, "", words[1:]...); code != 0 {
-				t.Errorf("%s: exit status %d\n%s%s", command, code, output, message)
+			if result := w.run(words[1:]...); result.code != 0 {
+				t.Errorf("%s: exit status %d\n%s%s", command, result.code, result.output, result.message)
 			}
 		}
 	}

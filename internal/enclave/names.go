@@ -27,6 +27,7 @@ const ManagedBy = "sundog"
 var (
 	enclaveName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
 	serviceName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	ownerID     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 )
 
 // CheckName checks an enclave's name: it becomes part of networks', containers' and namespaces' names.
@@ -41,6 +42,14 @@ func CheckName(name string) error {
 func CheckServiceName(name string) error {
 	if !serviceName.MatchString(name) {
 		return fmt.Errorf("service name %q is no RFC 1035 label: use 1 to 63 lower-case letters, digits and hyphens, starting with a letter and not ending in a hyphen", name)
+	}
+	return nil
+}
+
+// CheckOwner checks that an owner's id can stand in a label.
+func CheckOwner(owner string) error {
+	if !ownerID.MatchString(owner) {
+		return fmt.Errorf("%q cannot stand in a label: give 1 to 63 letters, digits, dots, underscores and hyphens, starting with a letter or digit", owner)
 	}
 	return nil
 }
@@ -62,4 +71,27 @@ func ParseID(id string) (backend, name string, err error) {
 		return "", "", fmt.Errorf("%q is no enclave id: it has the form backend/name, for example docker/dev", id)
 	}
 	return backend, name, nil
+}
+
+// RunName makes a run's name out of a package's: its last segment, in the letters that a name may have.
+func RunName(packageName string) string {
+	segment := packageName[strings.LastIndex(packageName, "/")+1:]
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + ('a' - 'A')
+		default:
+			return '-'
+		}
+	}, segment)
+	name = strings.Trim(strings.TrimLeft(name, "0123456789-"), "-")
+	if len(name) > 40 {
+		name = strings.TrimRight(name[:40], "-")
+	}
+	if name == "" {
+		return "run"
+	}
+	return name
 }

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	backend "github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
 )
@@ -52,7 +52,7 @@ func want(interpreted *plan.Plan, args arguments, version types.Int64) (*desired
 		standIn = fmt.Sprintf("(sensitive, version %d)", version.ValueInt64())
 	}
 	d := &desired{
-		name: runName(interpreted.PackageName), plan: interpreted, digest: packageDigest(interpreted),
+		name: backend.RunName(interpreted.PackageName), plan: interpreted, digest: packageDigest(interpreted),
 		services: map[string]desiredService{}, artifacts: map[string]desiredArtifact{},
 	}
 	inputs := func(v any) (string, error) {
@@ -156,27 +156,4 @@ func packageDigest(interpreted *plan.Plan) string {
 		fmt.Fprintf(hash, "package %q %s\n", reference.Locator, reference.Commit)
 	}
 	return hex.EncodeToString(hash.Sum(nil))
-}
-
-// runName makes a run's name out of a package's: its last segment, in the letters that a name may have.
-func runName(packageName string) string {
-	segment := packageName[strings.LastIndex(packageName, "/")+1:]
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r + ('a' - 'A')
-		default:
-			return '-'
-		}
-	}, segment)
-	name = strings.Trim(strings.TrimLeft(name, "0123456789-"), "-")
-	if len(name) > 40 {
-		name = strings.TrimRight(name[:40], "-")
-	}
-	if name == "" {
-		return "run"
-	}
-	return name
 }

@@ -32,6 +32,9 @@ type stateRecord struct {
 
 const stateEnclave = "enclave" // the record's folder below folderState
 
+// lockCreation is the lock of whoever makes an enclave.
+const lockCreation = "create"
+
 // keySize is the size of an enclave's key in bytes.
 const keySize = 32
 
@@ -52,7 +55,7 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		return nil, err
 	}
 	// Two networks may bear the same name in Docker, so only one process at a time makes an enclave.
-	unlock, err := b.acquire(ctx, conn, spec.Name, "create", "the creation of the enclave by "+spec.Owner)
+	unlock, err := b.acquire(ctx, conn, spec.Name, lockCreation, "the creation of the enclave by "+spec.Owner)
 	if err != nil {
 		return nil, err
 	}

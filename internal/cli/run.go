@@ -1,0 +1,374 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// packageFlags say which package is meant for which enclave, and as whose run.
+type packageFlags struct {
+	sources        sourceFlags
+	interpretation interpretationFlags
+	owner          ownerFlag
+	name, images   string
+}
+
+func (f *packageFlags) add(command *cobra.Command) {
+	f.sources.add(command)
+	f.interpretation.addLanguage(command)
+	f.owner.add(command)
+	command.Flags().StringVar(&f.name, "name", "", "name of the run in the enclave (default: the last segment of the package's name)")
+}
+
+// interpret makes the plan of a package that shares an enclave with others.
+func (f *packageFlags) interpret(command *cobra.Command, where, backend string) (*plan.Plan, error) {
+	request, err := f.interpretation.requestFor(backend, command.InOrStdin())
+	if err != nil {
+		return nil, err
+	}
+	request.SharedEnclave = true
+	resolver, err := f.sources.resolver()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := workingFolder()
+	if err != nil {
+		return nil, err
+	}
+	opened, err := resolver.Open(command.Context(), where, folder)
+	if err != nil {
+		return nil, err
+	}
+	made, err := language.Interpret(command.Context(), opened, request)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range made.Warnings {
+		fmt.Fprintln(command.ErrOrStderr(), "Warning:", strings.TrimPrefix(warning.Position.String()+": ", ": ")+warning.Message)
+	}
+	return made, nil
+}
+
+// request is what the engine is asked.
+func (f *packageFlags) request(made *plan.Plan, name string) (engine.Request, error) {
+	owner, err := f.owner.get()
+	if err != nil {
+		return engine.Request{}, err
+	}
+	request := engine.Request{Enclave: name, Run: f.name, Owner: owner, Plan: made, Images: enclave.ImagePolicy(f.images)}
+	if request.Run == "" {
+		request.Run = enclave.RunName(made.PackageName)
+	}
+	return request, nil
+}
+
+func (f *packageFlags) check() error {
+	if f.name != "" && enclave.CheckServiceName(f.name) != nil {
+		return usage("--name: %q is no name for a run: use 1 to 63 lower-case letters, digits and hyphens, starting with a letter", f.name)
+	}
+	if _, err := f.owner.get(); err != nil {
+		return err
+	}
+	switch enclave.ImagePolicy(f.images) {
+	case "", enclave.ImageMissing, enclave.ImageAlways, enclave.ImageNever:
+		return nil
+	}
+	return usage("--image-download: %q is none of missing, always and never", f.images)
+}
+
+// runResult is what a run left, as programs read it.
+type runResult struct {
+	OK        bool              `json:"ok"`
+	Error     *runError         `json:"error"`
+	Enclave   string            `json:"enclave"`
+	Run       string            `json:"run"`
+	Owner     string            `json:"owner"`
+	Complete  bool              `json:"complete"`
+	Services  []serviceDocument `json:"services"`
+	Artifacts map[string]string `json:"artifacts"`
+	Output    any               `json:"output"`
+	Messages  []string          `json:"messages"`
+	Warnings  []string          `json:"warnings"`
+	// Operations counts what was done to services.
+	Operations map[string]int     `json:"operations"`
+	Decisions  []decisionDocument `json:"decisions"`
+}
+
+type runError struct {
+	Message string `json:"message"`
+	// Position, instruction and service of the failure; empty where it is about none.
+	Position    string `json:"position"`
+	Instruction string `json:"instruction"`
+	Service     string `json:"service"`
+}
+
+// newEnclaveFlags say what an enclave is to be.
+type newEnclaveFlags struct {
+	ttl    time.Duration
+	labels map[string]string
+}
+
+func (f *newEnclaveFlags) check(command *cobra.Command) error {
+	if command.Flags().Changed("ttl") && f.ttl < time.Second {
+		return usage("--ttl: it must be at least one second")
+	}
+	if err := enclave.CheckLabels(f.labels); err != nil {
+		return usage("--label: %w", err)
+	}
+	return nil
+}
+
+// ensure makes the enclave, or takes up the one that this owner has made before. What the flags do not say stays as it is.
+func (f *newEnclaveFlags) ensure(ctx context.Context, backend enclave.Backend, name, owner string, now time.Time) (*enclave.Enclave, error) {
+	spec := enclave.Spec{Name: name, Owner: owner, Labels: f.labels}
+	if f.ttl > 0 {
+		spec.ExpiresAt = expiry(now, f.ttl)
+	}
+	found, err := backend.CreateEnclave(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	spec.ExpiresAt = found.ExpiresAt
+	if f.ttl > 0 {
+		spec.ExpiresAt = expiry(found.CreatedAt, f.ttl)
+	}
+	if len(f.labels) == 0 {
+		spec.Labels = found.Labels
+	}
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) {
+		return found, nil
+	}
+	return backend.UpdateEnclave(ctx, spec)
+}
+
+// expiry is when an enclave of that age ends. Backends keep whole seconds.
+func expiry(created time.Time, ttl time.Duration) time.Time {
+	return created.UTC().Truncate(time.Second).Add(ttl.Truncate(time.Second))
+}
+
+// runCall is how `sundog run` or `sundog watch` was called.
+type runCall struct {
+	tools       *tools
+	flags       packageFlags
+	target      newEnclaveFlags
+	backend     backendFlag
+	format      formatFlag
+	enclave     string
+	parallelism int
+	quiet       bool
+}
+
+func (c *runCall) add(command *cobra.Command) {
+	c.flags.add(command)
+	c.backend.add(command)
+	c.format.add(command)
+	flags := command.Flags()
+	flags.StringVar(&c.enclave, "enclave", "", "name of the enclave (required)")
+	flags.DurationVar(&c.target.ttl, "ttl", 0, "how long the enclave is meant to live, counted from its creation, for example 8h; `sundog clean` goes by it")
+	flags.StringToStringVar(&c.target.labels, "label", nil, "label of the enclave, KEY=VALUE; may be repeated")
+	flags.StringVar(&c.flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
+	flags.IntVar(&c.parallelism, "parallelism", 4, "how many services of one batch start at the same time")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress")
+	// Both fail only where there is no such flag.
+	_ = command.MarkFlagRequired("enclave")
+	_ = command.RegisterFlagCompletionFunc("enclave", func(command *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return c.tools.completeEnclaves(&c.backend, false)(command, nil, typed)
+	})
+}
+
+// once brings the enclave to what the package says now.
+func (c *runCall) once(command *cobra.Command, where string) error {
+	asJSON, err := c.format.json()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.flags.check(), c.target.check(command)); err != nil {
+		return err
+	}
+	if c.parallelism < 1 {
+		return usage("--parallelism: it must be at least 1")
+	}
+	carrier, name, err := c.backend.named(c.tools, c.enclave)
+	if err != nil {
+		return err
+	}
+	made, err := c.flags.interpret(command, where, c.backend.kind)
+	if err != nil {
+		return failed(err)
+	}
+	request, err := c.flags.request(made, name)
+	if err != nil {
+		return err
+	}
+	request.Parallelism = c.parallelism
+	notices := command.ErrOrStderr()
+	if c.quiet {
+		notices = io.Discard
+	}
+	result, err := carryOut(command.Context(), c.tools.telling(carrier, command.ErrOrStderr()), c.target, request, notices, c.tools.now())
+	if asJSON {
+		return result.writeJSON(command, err)
+	}
+	return result.write(command, notices, err)
+}
+
+func newRun(t *tools) *cobra.Command {
+	call := runCall{tools: t}
+	command := &cobra.Command{
+		Use:   "run PACKAGE --enclave NAME",
+		Short: "Bring an enclave to what a package says, making the enclave if it is not there",
+		Long: "PACKAGE is a folder, or a locator such as github.com/owner/repository/folder@version.\n\n" +
+			"It does what sundog_enclave and sundog_package_run do, without Terraform: only what the package changes is touched,\n" +
+			"what died is healed, and what the package does not have any more is removed. Progress goes to standard error; what\n" +
+			"the package printed and returned goes to standard output.\n\n" +
+			"An enclave or run of another owner is left alone. The owner is --owner, SUNDOG_OWNER, or else user.host.\n" +
+			"Interrupted, it keeps what has been done, and the same command goes on from there.\n" +
+			"Exit status: 0 when the enclave holds what the package says, 1 when not, 2 when the command was called wrongly.",
+		Example: "  sundog run ./shop --enclave dev\n  sundog run ./shop --enclave dev --args '{\"replicas\": 2}' --ttl 8h",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(command *cobra.Command, args []string) error { return call.once(command, args[0]) },
+	}
+	call.add(command)
+	return command
+}
+
+// carried is what carrying a plan out gave; its result is nil where nothing was touched.
+type carried struct {
+	enclave string
+	request engine.Request
+	result  *engine.Result
+}
+
+func carryOut(ctx context.Context, backend enclave.Backend, target newEnclaveFlags, request engine.Request, notices io.Writer, now time.Time) (*carried, error) {
+	done := &carried{enclave: backend.Name() + "/" + request.Enclave, request: request}
+	if _, err := target.ensure(ctx, backend, request.Enclave, request.Owner, now); err != nil {
+		return done, err
+	}
+	var err error
+	done.result, err = engine.New(backend, engine.Options{Events: newProgress(notices).tell}).Apply(ctx, request)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w (%w)", err, ctx.Err())
+	}
+	return done, err
+}
+
+// write tells a person: what the package printed and returned on standard output, all else beside it.
+func (c *carried) write(command *cobra.Command, notices io.Writer, failure error) error {
+	if c.result != nil {
+		for _, warning := range c.result.Warnings {
+			fmt.Fprintln(command.ErrOrStderr(), "Warning:", warning)
+		}
+		for _, message := range c.result.Messages {
+			fmt.Fprintln(command.OutOrStdout(), message)
+		}
+	}
+	if failure != nil {
+		return explained(failure)
+	}
+	if c.result.Output != nil {
+		if err := encodeJSON(command.OutOrStdout(), hideSensitive(c.result.Output)); err != nil {
+			return failed(err)
+		}
+	}
+	fmt.Fprintf(notices, "The enclave %s holds the run %q: %s.\n", c.enclave, c.request.Run, operationsText(c.result))
+	return nil
+}
+
+// hideSensitive keeps from a terminal what the package itself calls sensitive.
+func hideSensitive(output any) any {
+	object, ok := output.(map[string]any)
+	if _, found := object["sensitive"]; !ok || !found {
+		return output
+	}
+	shown := maps.Clone(object)
+	shown["sensitive"] = "(sensitive: --format json shows it)"
+	return shown
+}
+
+func operationsText(result *engine.Result) string {
+	services := fmt.Sprintf("%d services", len(result.Services))
+	if len(result.Services) == 1 {
+		services = "1 service"
+	}
+	var parts []string
+	for _, action := range slices.Sorted(maps.Keys(result.Operations)) {
+		parts = append(parts, fmt.Sprintf("%s %d", action, result.Operations[action]))
+	}
+	if len(parts) == 0 {
+		return services
+	}
+	return services + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// writeJSON writes one document, whether it succeeded or not.
+func (c *carried) writeJSON(command *cobra.Command, failure error) error {
+	document := runResult{
+		OK: failure == nil, Enclave: c.enclave, Run: c.request.Run, Owner: c.request.Owner, Services: []serviceDocument{},
+		Artifacts: map[string]string{}, Messages: []string{}, Warnings: []string{}, Operations: map[string]int{}, Decisions: []decisionDocument{},
+	}
+	if c.result != nil {
+		document.Complete, document.Output = c.result.Complete, c.result.Output
+		document.Services = describeServices(c.result)
+		maps.Copy(document.Artifacts, c.result.Artifacts)
+		maps.Copy(document.Operations, c.result.Operations)
+		document.Messages = append(document.Messages, c.result.Messages...)
+		document.Warnings = append(document.Warnings, c.result.Warnings...)
+		document.Decisions = describeDecisions(c.request.Plan, c.result.Decisions)
+	}
+	if failure != nil {
+		document.Error = &runError{Message: explained(failure).Error()}
+		if instruction, ok := errors.AsType[*engine.Error](failure); ok {
+			document.Error.Position, document.Error.Instruction = instruction.Position.String(), instruction.Instruction
+			document.Error.Service = instruction.Service
+		}
+	}
+	if err := writeJSON(command, document); err != nil {
+		return err
+	}
+	if failure != nil {
+		return &ExitError{Code: ExitFailure}
+	}
+	return nil
+}
+
+// decisionDocument is what was or would be done for one object of the plan, and why.
+type decisionDocument struct {
+	// Instruction counts from 1; 0 is what happens after the last one.
+	Instruction int    `json:"instruction"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Position    string `json:"position"`
+	Kind        string `json:"kind"`
+	Object      string `json:"object"`
+	Action      string `json:"action"`
+	Reason      string `json:"reason"`
+}
+
+func describeDecisions(made *plan.Plan, decisions []engine.Decision) []decisionDocument {
+	described := []decisionDocument{}
+	for _, decision := range decisions {
+		document := decisionDocument{
+			Instruction: decision.Instruction + 1, Position: decision.Position.String(), Kind: decision.Kind, Object: decision.Object,
+			Action: string(decision.Action), Reason: decision.Reason,
+		}
+		if decision.Instruction >= 0 {
+			instruction := &made.Instructions[decision.Instruction]
+			document.Name, document.Description = instruction.Name, plan.ReadableRuntimeValues(instruction.Description)
+		}
+		described = append(described, document)
+	}
+	return described
+}

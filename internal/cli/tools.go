@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+)
+
+// tools are what the commands on enclaves work with. Tests put others in their place.
+type tools struct {
+	backend func(kind string) (enclave.Backend, error)
+	now     func() time.Time
+	// silence is how long a lock is waited for before that is told.
+	silence time.Duration
+}
+
+func realTools() *tools {
+	return &tools{backend: realBackend, now: time.Now, silence: waitNotice}
+}
+
+func realBackend(kind string) (enclave.Backend, error) {
+	switch kind {
+	case "docker":
+		return docker.New(docker.Options{}), nil
+	case "kubernetes":
+		return nil, usage("--backend: kubernetes is not part of this version: use docker")
+	}
+	return nil, usage("--backend: there is no backend %q: use docker", kind)
+}
+
+// backendFlag says where enclaves are.
+type backendFlag struct{ kind string }
+
+func (f *backendFlag) add(command *cobra.Command) {
+	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave; environment: SUNDOG_BACKEND")
+}
+
+func defaultBackend() string {
+	if kind := os.Getenv("SUNDOG_BACKEND"); kind != "" {
+		return kind
+	}
+	return "docker"
+}
+
+// named gives the backend, and the name of an enclave that is given by its name or its id.
+func (f *backendFlag) named(t *tools, enclaveName string) (enclave.Backend, string, error) {
+	name := enclaveName
+	if strings.Contains(enclaveName, "/") {
+		kind, parsed, err := enclave.ParseID(enclaveName)
+		if err != nil {
+			return nil, "", &ExitError{Code: ExitUsage, Err: err}
+		}
+		if kind != f.kind {
+			return nil, "", usage("the enclave %q is on the backend %q: add --backend %s", enclaveName, kind, kind)
+		}
+		name = parsed
+	}
+	if err := enclave.CheckName(name); err != nil {
+		return nil, "", usage("the enclave's name: %w", err)
+	}
+	backend, err := t.backend(f.kind)
+	return backend, name, err
+}
+
+// ownerFlag says in whose name something is made.
+type ownerFlag struct{ owner string }
+
+func (f *ownerFlag) add(command *cobra.Command) {
+	owner := os.Getenv("SUNDOG_OWNER")
+	if owner == "" {
+		owner = personalOwner()
+	}
+	command.Flags().StringVar(&f.owner, "owner", owner, "owner of what is made; what another owner has made is left alone. Environment: SUNDOG_OWNER")
+}
+
+func (f *ownerFlag) get() (string, error) {
+	if err := enclave.CheckOwner(f.owner); err != nil {
+		return "", usage("--owner: %w", err)
+	}
+	return f.owner, nil
+}
+
+// personalOwner is the same for one person on one machine from day to day, and nobody else's: user.host. The provider
+// takes it as an owner, too.
+func personalOwner() string {
+	name := os.Getenv("USER")
+	if current, err := user.Current(); err == nil && current.Username != "" {
+		name = current.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return ownerOf(name, host)
+}
+
+func ownerOf(name, host string) string {
+	const most = 63
+	owner := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, name+"."+host)
+	owner = strings.Trim(owner, ".-_")
+	if len(owner) > most {
+		owner = owner[:most]
+	}
+	return strings.Trim(owner, ".-_")
+}
+
+// explained is an error of what a command did, with what can be done about it where the error does not say so itself.
+func explained(err error) error {
+	if err == nil || errors.As(err, new(*ExitError)) {
+		return err
+	}
+	if advice := remedy(err); advice != "" {
+		err = fmt.Errorf("%w\n\n%s", err, advice)
+	}
+	return failed(err)
+}
+
+func remedy(err error) string {
+	var (
+		unreachable *enclave.UnreachableError
+		owned       *enclave.OwnedError
+		locked      *enclave.LockedError
+		image       *enclave.ImageError
+		instruction *engine.Error
+	)
+	switch {
+	case errors.As(err, &unreachable):
+		return "Start the engine, or say where it listens: DOCKER_HOST, or `docker context use`."
+	case errors.As(err, &owned) && owned.Run != "":
+		return fmt.Sprintf("Give the service another name, or remove it from the run %q.", owned.Run)
+	case errors.As(err, &owned):
+		return fmt.Sprintf("Choose another name, or act as that owner if it is yours: --owner %s (or SUNDOG_OWNER).", owned.Owner)
+	case errors.Is(err, context.Canceled):
+		return "It was interrupted. What had been done is kept: the same command goes on from there."
+	case errors.As(err, &locked):
+		return "Wait until the other one has ended. The lock of a process that is dead is taken over by itself."
+	case errors.As(err, &image) && image.Action != "build":
+		return fmt.Sprintf("Correct the image's name, or make it available on the engine: `docker pull %s`, or build it there.", image.Image)
+	case errors.Is(err, enclave.ErrNotFound):
+		return "`sundog enclave ls` shows the enclaves, `sundog enclave inspect` what is in one."
+	case errors.As(err, &instruction):
+		return "What had succeeded is kept: mend the cause and run the same command again, which goes on from there."
+	}
+	return ""
+}
+
+// completionTime bounds how long a shell waits for names.
+const completionTime = 3 * time.Second
+
+// completeEnclaves completes an enclave's name as the first argument and, where asked for, a service's as the second.
+func (t *tools) completeEnclaves(f *backendFlag, services bool) cobra.CompletionFunc {
+	return func(command *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(command.Context(), completionTime)
+		defer cancel()
+		backend, err := t.backend(f.kind)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		switch {
+		case len(args) == 0:
+			return enclaveNames(ctx, backend), cobra.ShellCompDirectiveNoFileComp
+		case len(args) == 1 && services:
+			return serviceNames(ctx, backend, args[0]), cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+}
+
+func enclaveNames(ctx context.Context, backend enclave.Backend) []cobra.Completion {
+	listed, err := backend.ListEnclaves(ctx)
+	if err != nil {
+		return nil
+	}
+	names := make([]cobra.Completion, len(listed))
+	for i := range listed {
+		names[i] = listed[i].Name
+	}
+	return names
+}
+
+func serviceNames(ctx context.Context, backend enclave.Backend, name string) []cobra.Completion {
+	snapshot, err := backend.Observe(ctx, name)
+	if err != nil {
+		return nil
+	}
+	var names []cobra.Completion
+	for _, service := range sortedServices(snapshot) {
+		names = append(names, service.Name)
+	}
+	return names
+}

@@ -1,0 +1,28 @@
+package enclave
+
+import (
+	"context"
+	"time"
+)
+
+// Orphan is what is left under the name of an enclave that is not there: of a removal, or of a making, that was cut off.
+type Orphan struct {
+	// Name of the enclave.
+	Name  string
+	Owner string // empty where no object tells
+	// Objects in words, for example "network sundog-dev", sorted.
+	Objects []string
+	// CreatedAt is when the oldest of them was made.
+	CreatedAt time.Time
+}
+
+// Tidy is a Backend that finds what no enclave needs any more. Where an enclave is one object that goes as a whole nothing
+// can be left, so not every backend is one.
+type Tidy interface {
+	// Orphans lists them, sorted by name. An enclave that somebody is making is none, and neither is one that lacks a part
+	// of itself and could be completed with its services and data.
+	Orphans(ctx context.Context) ([]Orphan, error)
+	// RemoveOrphan removes what is left under a name, unless an enclave of that name is there, is being made, or could be
+	// completed. Nothing there is success.
+	RemoveOrphan(ctx context.Context, name string) error
+}

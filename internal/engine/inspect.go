@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// Inspection is an enclave with everything that is known of its runs.
+type Inspection struct {
+	Enclave enclave.Enclave
+	// Runs are sorted by name; their services and artifacts are all that the enclave has.
+	Runs []*Result
+}
+
+// Inspect tells what is in an enclave, whoever made it. An enclave that is not there is enclave.ErrNotFound.
+func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, error) {
+	snapshot, err := e.backend.Observe(ctx, enclaveName)
+	if err != nil {
+		return nil, fmt.Errorf("observe enclave %q: %w", enclaveName, err)
+	}
+	names, err := e.runsOf(ctx, snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("list the runs of enclave %q: %w", enclaveName, err)
+	}
+	inspection := &Inspection{Enclave: snapshot.Enclave, Runs: make([]*Result, len(names))}
+	group, groupContext := errgroup.WithContext(ctx)
+	group.SetLimit(aheadLimit)
+	for i, name := range names {
+		group.Go(func() error {
+			known, err := readRecord(groupContext, e.backend, enclaveName, name)
+			if err != nil {
+				return fmt.Errorf("read run %q of enclave %q: %w", name, enclaveName, err)
+			}
+			inspection.Runs[i] = resultOf(name, snapshot, known)
+			return nil
+		})
+	}
+	return inspection, group.Wait()
+}
+
+// runsOf names the runs of which there is a record or a container, sorted.
+func (e *Engine) runsOf(ctx context.Context, snapshot *enclave.Snapshot) ([]string, error) {
+	records, err := e.backend.ListRecords(ctx, snapshot.Enclave.Name, recordPrefix)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, record := range records {
+		names[strings.TrimPrefix(record, recordPrefix)] = true
+	}
+	for _, service := range snapshot.Services {
+		if service.Run != "" {
+			names[service.Run] = true
+		}
+	}
+	return sortedKeys(names), nil
+}
