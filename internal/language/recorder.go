@@ -151,6 +151,10 @@ func (in *interpreter) ignoredAttributes(spec *plan.ServiceSpec, ignored map[str
 	}
 	note(len(spec.NodeSelectors) > 0, "node_selectors")
 	note(len(spec.Tolerations) > 0, "tolerations")
+	for _, mount := range spec.Files {
+		// A size that is the default is as good as none.
+		note(mount.PersistentKey != "" && mount.SizeMB != defaultSizeMB, "Directory.size")
+	}
 }
 
 // listed shows the first few of a list of names.
