@@ -46,8 +46,8 @@ func BenchmarkPublished(b *testing.B) {
 		b.Skip("SUNDOG_TEST_PACKAGES names no vendor folder with published packages")
 	}
 	for _, name := range []string{
-		"github.com/ethpandaops/ethereum-package", "github.com/ethpandaops/optimism-package", "github.com/0xPolygon/kurtosis-cdk",
-		"github.com/kurtosis-tech/avalanche-package", "github.com/kurtosis-tech/near-package",
+		"github.com/ethpandaops/ethereum-package", "github.com/xavier-romero/kurtosis-cdk-erigon", "github.com/XRPL-Commons/xrpl-confluence",
+		"github.com/justmert/kurtosis-orbit", "github.com/EspressoSystems/espresso-optimism-package", "github.com/kurtosis-tech/near-package",
 	} {
 		b.Run(path.Base(name), func(b *testing.B) {
 			b.ReportAllocs()
