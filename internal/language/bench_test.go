@@ -38,8 +38,8 @@ def run(plan):
 	}
 }
 
-// BenchmarkPublished interprets real packages with default arguments, opening them included, as a plan does. They are
-// taken from the vendor folder that SUNDOG_TEST_PACKAGES names.
+// BenchmarkPublished interprets real packages with default arguments, opening them included, as a plan does: for the first
+// time, and again when their compiled form is kept. They are taken from the vendor folder that SUNDOG_TEST_PACKAGES names.
 func BenchmarkPublished(b *testing.B) {
 	vendor := os.Getenv("SUNDOG_TEST_PACKAGES")
 	if vendor == "" {
@@ -49,21 +49,34 @@ func BenchmarkPublished(b *testing.B) {
 		"github.com/ethpandaops/ethereum-package", "github.com/xavier-romero/kurtosis-cdk-erigon", "github.com/XRPL-Commons/xrpl-confluence",
 		"github.com/justmert/kurtosis-orbit", "github.com/EspressoSystems/espresso-optimism-package", "github.com/kurtosis-tech/near-package",
 	} {
-		b.Run(path.Base(name), func(b *testing.B) {
+		interpretFrom := func(b *testing.B, cache string) int {
+			opened, err := locator.New(locator.Options{VendorDir: vendor, CacheDir: cache}).Open(context.Background(), name, "")
+			if err != nil {
+				b.Fatal(err)
+			}
+			made, err := Interpret(context.Background(), opened, Request{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return len(made.Instructions)
+		}
+		b.Run(path.Base(name)+"/again", func(b *testing.B) {
+			cache := b.TempDir()
+			instructions := interpretFrom(b, cache)
 			b.ReportAllocs()
-			var instructions int
 			for b.Loop() {
-				opened, err := locator.New(locator.Options{VendorDir: vendor}).Open(context.Background(), name, "")
-				if err != nil {
-					b.Fatal(err)
-				}
-				made, err := Interpret(context.Background(), opened, Request{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				instructions = len(made.Instructions)
+				interpretFrom(b, cache)
 			}
 			b.ReportMetric(float64(instructions), "instructions")
+		})
+		b.Run(path.Base(name)+"/first", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				cache := b.TempDir()
+				b.StartTimer()
+				interpretFrom(b, cache)
+			}
 		})
 	}
 }
