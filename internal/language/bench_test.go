@@ -50,6 +50,7 @@ func BenchmarkPublished(b *testing.B) {
 		"github.com/justmert/kurtosis-orbit", "github.com/EspressoSystems/espresso-optimism-package", "github.com/kurtosis-tech/near-package",
 	} {
 		interpretFrom := func(b *testing.B, cache string) int {
+			b.Helper()
 			opened, err := locator.New(locator.Options{VendorDir: vendor, CacheDir: cache}).Open(context.Background(), name, "")
 			if err != nil {
 				b.Fatal(err)
