@@ -29,7 +29,7 @@ const (
 const runtimeFailure = "OCI runtime exec failed"
 
 // runtimeGone is what it writes instead where the container ended between the engine's look at it and the command.
-var runtimeGone = regexp.MustCompile(`^(task|container|process) [0-9a-f]{64} not found`)
+var runtimeGone = regexp.MustCompile(`^((task|container|process) [0-9a-f]{64} not found|cannot exec in an? [a-z]+ (state|process)|OCI runtime exec failed: .*container that has stopped)`)
 
 // Exec implements enclave.Services. If the context ends first the command goes on in the container, as the engine has no
 // call to end it.

@@ -168,14 +168,23 @@ func (b *Backend) Service(ctx context.Context, name, service string) (*enclave.S
 	if err != nil {
 		return nil, err
 	}
-	inspected, err := conn.inspectService(ctx, name, service)
-	if err != nil {
-		return nil, err
+	for {
+		inspected, err := conn.inspectService(ctx, name, service)
+		if err != nil {
+			return nil, err
+		}
+		found, err := conn.serviceFromInspect(ctx, name, inspected)
+		if err != nil || !undecided(found, inspected) {
+			return found, err
+		}
+		timer := time.NewTimer(verdictPause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
 	}
-	if inspected, err = conn.awaitVerdict(ctx, name, service, inspected); err != nil {
-		return nil, err
-	}
-	return conn.serviceFromInspect(ctx, name, inspected)
 }
 
 // The engine hears of a process's end and of memory running out in two ways, and on a busy machine of the end first.
@@ -185,28 +194,11 @@ const (
 	verdictPause = 100 * time.Millisecond
 )
 
-// awaitVerdict looks again at a container with a bound on its memory that was killed just now, until the engine knows
-// whether that was why.
-func (c *connection) awaitVerdict(ctx context.Context, name, service string, inspected container.InspectResponse) (container.InspectResponse, error) {
-	for {
-		state := inspected.State
-		undecided := state.Status == container.StateExited && state.ExitCode == killedCode && !state.OOMKilled &&
-			inspected.HostConfig != nil && inspected.HostConfig.Memory > 0 && time.Since(parseTime(state.FinishedAt)) < verdictTime
-		if !undecided {
-			return inspected, nil
-		}
-		timer := time.NewTimer(verdictPause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return inspected, ctx.Err()
-		case <-timer.C:
-		}
-		var err error
-		if inspected, err = c.inspectService(ctx, name, service); err != nil {
-			return inspected, err
-		}
-	}
+// undecided tells whether a service with a bound on its memory was killed just now, not by us, and the engine may not know
+// yet whether that was why.
+func undecided(service *enclave.Service, inspected container.InspectResponse) bool {
+	return service.State == enclave.StateExited && service.ExitCode == killedCode && !service.OutOfMemory &&
+		inspected.HostConfig != nil && inspected.HostConfig.Memory > 0 && time.Since(parseTime(inspected.State.FinishedAt)) < verdictTime
 }
 
 // inspectService inspects a service's container by its name.
