@@ -25,13 +25,9 @@ func newEnclaveDump(t *tools) *cobra.Command {
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: t.completeEnclaves(&backend, false),
 		RunE: func(command *cobra.Command, args []string) error {
-			carrier, name, err := backend.named(t, args[0])
+			carrier, name, found, err := backend.inspected(command.Context(), t, args[0])
 			if err != nil {
 				return err
-			}
-			found, err := inspect(command.Context(), carrier, name, t.now())
-			if err != nil {
-				return explained(err)
 			}
 			folder := name
 			if len(args) == 2 {

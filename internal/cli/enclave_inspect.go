@@ -90,13 +90,9 @@ func newEnclaveInspect(t *tools) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			carrier, name, err := backend.named(t, args[0])
+			_, _, found, err := backend.inspected(command.Context(), t, args[0])
 			if err != nil {
 				return err
-			}
-			found, err := inspect(command.Context(), carrier, name, t.now())
-			if err != nil {
-				return explained(err)
 			}
 			if asJSON {
 				return writeJSON(command, found)
@@ -107,6 +103,19 @@ func newEnclaveInspect(t *tools) *cobra.Command {
 	format.add(command)
 	backend.add(command)
 	return command
+}
+
+// inspected opens the enclave that an argument names and looks into it.
+func (f *backendFlag) inspected(ctx context.Context, t *tools, argument string) (enclave.Backend, string, *inspection, error) {
+	carrier, name, err := f.named(t, argument)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	found, err := inspect(ctx, carrier, name, t.now())
+	if err != nil {
+		return nil, "", nil, explained(err)
+	}
+	return carrier, name, found, nil
 }
 
 func inspect(ctx context.Context, backend enclave.Backend, name string, now time.Time) (*inspection, error) {

@@ -54,13 +54,9 @@ func newFilesList(t *tools) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			carrier, name, err := backend.named(t, args[0])
+			carrier, _, found, err := backend.inspected(command.Context(), t, args[0])
 			if err != nil {
 				return err
-			}
-			found, err := inspect(command.Context(), carrier, name, t.now())
-			if err != nil {
-				return explained(err)
 			}
 			if len(args) == 1 {
 				return found.writeArtifacts(command, asJSON)
@@ -136,13 +132,9 @@ func newFilesGet(t *tools) *cobra.Command {
 		Args:              cobra.RangeArgs(2, 3),
 		ValidArgsFunction: t.completeEnclaves(&backend, false),
 		RunE: func(command *cobra.Command, args []string) error {
-			carrier, name, err := backend.named(t, args[0])
+			carrier, _, found, err := backend.inspected(command.Context(), t, args[0])
 			if err != nil {
 				return err
-			}
-			found, err := inspect(command.Context(), carrier, name, t.now())
-			if err != nil {
-				return explained(err)
 			}
 			target := args[1]
 			if len(args) == 3 {
