@@ -11,8 +11,8 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// Diff tells what an apply would do and why, and does nothing. Images are taken to be what the running containers have,
-// as asking for them could pull. What depends on values that only an apply can tell is "later".
+// Diff tells what an apply would do and why, and does nothing. Images are taken to be what they were resolved to
+// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on values that only an apply can tell is "later".
 func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) {
 	if err := checkNames(request); err != nil {
 		return nil, err
@@ -46,7 +46,11 @@ func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) 
 		maps.Copy(w.borrowed, other.Artifacts)
 	}
 	for _, needed := range neededImages(p, enclave.ImageMissing) {
-		w.setImage(needed.image, enclave.Image{Name: needed.image.Name, ID: imageOf(seen.snapshot, run, needed.image.Name)})
+		key, err := digester{seen.snapshot.Enclave.Key}.image(needed.image)
+		if err != nil {
+			return nil, instructionError(&p.Instructions[needed.instruction], &serviceError{needed.service, err})
+		}
+		w.setImage(needed.image, seen.observedImage(run, key, needed.image))
 	}
 	d := &differ{
 		plan: p, order: order, world: w, record: known,
@@ -61,18 +65,6 @@ func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) 
 	}
 	d.leftovers()
 	return d.decisions, nil
-}
-
-// imageOf gives the image that a run's containers of that name have.
-func imageOf(snapshot *enclave.Snapshot, run, name string) string {
-	id := ""
-	for _, service := range sortedKeys(snapshot.Services) {
-		found := snapshot.Services[service]
-		if found.Image == name && (id == "" || found.Run == run) {
-			id = found.ImageID
-		}
-	}
-	return id
 }
 
 // differ follows a plan without carrying it out.

@@ -100,6 +100,20 @@ func (d digester) content(tree *plan.FileTree, sensitive bool) (string, error) {
 	return d.of([]any{"content", digestVersion, tree.Digest()})
 }
 
+// image gives the key under which a run's record has what an image was resolved to: its name, and for a build also a
+// digest of all that it is built of.
+func (d digester) image(image plan.Image) (string, error) {
+	if image.Build == nil {
+		return image.Name, nil
+	}
+	input, err := image.Build.InputDigest()
+	if err != nil {
+		return "", fmt.Errorf("image %q: %w", image.Name, err)
+	}
+	digest, err := d.short([]any{"build", input, image.Build.Args})
+	return image.Name + " " + digest, err
+}
+
 func numbers(ports map[string]plan.Port) map[string]int {
 	result := make(map[string]int, len(ports))
 	for id, port := range ports {
@@ -134,20 +148,4 @@ func changedParts(before, after map[string]string) string {
 		changes = append(changes[:maxReasons], fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(changes, ", ")
-}
-
-// imageKey tells images apart that are to be made ready separately.
-func imageKey(image plan.Image) string {
-	if image.Build == nil {
-		return image.Name
-	}
-	var arguments strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(image.Build.Args)) {
-		fmt.Fprintf(&arguments, "%q=%q ", name, image.Build.Args[name])
-	}
-	context := ""
-	if image.Build.Context != nil {
-		context = image.Build.Context.Digest()
-	}
-	return fmt.Sprintf("%s %s %q %q %s", image.Name, context, image.Build.BuildFile, image.Build.TargetStage, arguments.String())
 }

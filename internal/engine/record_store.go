@@ -125,3 +125,10 @@ func (s *recordStore) step(id string) *stepRecord {
 	defer s.mutex.Unlock()
 	return s.record.Steps[id]
 }
+
+// image gives what an image was resolved to, or nil.
+func (s *recordStore) image(key string) *imageRecord {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.record.Images[key]
+}

@@ -135,6 +135,9 @@ func (r *runResource) observe(ctx context.Context, state *runModel) (*engine.Res
 	if err != nil {
 		return nil, err
 	}
+	if backend.ImagePolicy(state.ImageDownload.ValueString()) == backend.ImageAlways {
+		return carrier.ObserveNewerImages(ctx, name, run)
+	}
 	return carrier.Observe(ctx, name, run)
 }
 

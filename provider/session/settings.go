@@ -51,6 +51,7 @@ type PackageSettings struct {
 type Engine interface {
 	Apply(ctx context.Context, request engine.Request) (*engine.Result, error)
 	Observe(ctx context.Context, enclave, run string) (*engine.Result, error)
+	ObserveNewerImages(ctx context.Context, enclave, run string) (*engine.Result, error)
 	Remove(ctx context.Context, enclave, run string) error
 }
 
