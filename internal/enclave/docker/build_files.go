@@ -122,9 +122,9 @@ func (f *wholeFile) Read(data []byte) (int, error) {
 	count, err := f.ReadCloser.Read(data)
 	f.left -= int64(count)
 	switch {
-	case f.left < 0, err == io.EOF && f.left != 0: //nolint:errorlint // Readers give io.EOF itself.
+	case f.left < 0, err == io.EOF && f.left != 0:
 		return 0, f.failed(fmt.Errorf("%q of the build context was changed while it was read", f.name))
-	case err != nil && err != io.EOF: //nolint:errorlint // As above.
+	case err != nil && err != io.EOF:
 		return count, f.failed(fmt.Errorf("read %q of the build context: %w", f.name, err))
 	}
 	return count, err

@@ -209,7 +209,8 @@ func TestBuildFilesAreWalkedInOrder(t *testing.T) {
 	var failures []error
 	files := newBuildFiles([]plan.File{
 		plan.TextFile("a-b", 0o644, ""), plan.TextFile("a.txt", 0o644, ""), plan.TextFile("a/b/c", 0o755, "x"), plan.TextFile("a/d", 0o644, ""),
-		{Path: "a/link", Mode: fs.ModeSymlink | 0o777, Link: "../a.txt"}, {Path: "empty", Mode: fs.ModeDir | 0o755},
+		{Path: "a/link", Mode: fs.ModeSymlink | 0o777, Link: "../a.txt"},
+		{Path: "empty", Mode: fs.ModeDir | 0o755},
 	}, func(err error) { failures = append(failures, err) })
 	walk := func(target string, answer error) []string {
 		var names []string
