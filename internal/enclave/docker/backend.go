@@ -36,6 +36,13 @@ type Backend struct {
 	connect func() (*connection, error)
 	// records serialises writers of one record within this process; across processes the engine's lock does.
 	records keyedMutex
+	// small remembers small artifacts, imageUsers which user an image's process runs as.
+	small      smallCache
+	imageUsers sync.Map
+	// prepared keeps two services from preparing the same artifact at the same time.
+	prepared keyedMutex
+	// seeding keeps a persistent directory from being filled while a service that mounts it starts.
+	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
 	// silence is how long the holder of a lock may be silent; tests shorten it.

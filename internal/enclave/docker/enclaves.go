@@ -194,6 +194,8 @@ type enclaveState struct {
 	network network.Summary
 	// stopped maps services to the ID of the container that StopService has stopped.
 	stopped map[string]string
+	// used maps keys of persistent directories to when the volume was made that was used.
+	used map[string]string
 }
 
 // observeState asks for network and store at the same time. A half-made enclave is not there: CreateEnclave completes
@@ -216,13 +218,16 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("look for enclave %q: %w", name, err)
 	}
-	slots, stopped := map[string][]byte{}, map[string]string{}
+	slots, stopped, used := map[string][]byte{}, map[string]string{}, map[string]string{}
 	for file, content := range files {
 		if rest, found := strings.CutPrefix(file, stateEnclave+"/"); found {
 			slots[rest] = content
 		}
 		if rest, found := strings.CutPrefix(file, stateStopped+"/"); found {
 			stopped[rest] = string(content)
+		}
+		if rest, found := strings.CutPrefix(file, stateUsed+"/"); found {
+			used[rest] = string(content)
 		}
 	}
 	newest, found := newestSlot(slots)
@@ -238,7 +243,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 			Backend: backendName, Name: name, Owner: record.Owner, Network: networkName(name), Labels: record.Labels,
 			CreatedAt: record.CreatedAt, ExpiresAt: record.ExpiresAt, Key: record.Key,
 		},
-		network: oldestNetwork(networks.Items), stopped: stopped,
+		network: oldestNetwork(networks.Items), stopped: stopped, used: used,
 	}, nil
 }
 

@@ -46,9 +46,12 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		}
 		ranBefore := !parseTime(inspected.State.StartedAt).IsZero()
 		if ranBefore {
-			if err := conn.writeStore(ctx, name, storeFile{path: stoppedFile(service)}); err != nil {
-				return nil, err
-			}
+			err = conn.writeStore(ctx, name, storeFile{path: stoppedFile(service)})
+		} else {
+			err = b.noteUse(ctx, conn, name, inspected.Config.Labels)
+		}
+		if err != nil {
+			return nil, err
 		}
 		_, err = conn.ContainerStart(ctx, inspected.ID, client.ContainerStartOptions{})
 		if err == nil {
