@@ -28,12 +28,17 @@ type Options struct {
 	Host string
 	// Logger receives what is worth knowing but stops nothing; nil discards it.
 	Logger *slog.Logger
+	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
+	Subnets SubnetPool
 }
 
 // Backend is an enclave.Backend on one Docker Engine. It is safe for concurrent use.
 type Backend struct {
 	logger  *slog.Logger
 	connect func() (*connection, error)
+	pool    SubnetPool
+	// routes tells what this machine reaches by itself; tests put others in its place.
+	routes func() ([]route, error)
 	// records serialises writers of one record within this process; across processes the engine's lock does.
 	records keyedMutex
 	// small remembers small artifacts, imageUsers which user an image's process runs as.
@@ -61,7 +66,7 @@ type connection struct {
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
 func New(options Options) *Backend {
-	backend := &Backend{logger: options.Logger, silence: defaultSilence}
+	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, routes: machineRoutes}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}

@@ -98,7 +98,7 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
-	if err := conn.completeNetwork(ctx, spec.Name, spec.Owner); err != nil {
+	if err := b.completeNetwork(ctx, conn, spec.Name, spec.Owner); err != nil {
 		return fmt.Errorf("make its network: %w", err)
 	}
 	files, err := conn.readStore(ctx, spec.Name, folderState+"/"+stateEnclave)
