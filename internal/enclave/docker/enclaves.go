@@ -196,6 +196,8 @@ type enclaveState struct {
 	stopped map[string]string
 	// used maps keys of persistent directories to when the volume was made that was used.
 	used map[string]string
+	// places are those of services that did not get the one that hangs on their name.
+	places map[string]place
 }
 
 // observeState asks for network and store at the same time. A half-made enclave is not there: CreateEnclave completes
@@ -219,6 +221,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 		return nil, fmt.Errorf("look for enclave %q: %w", name, err)
 	}
 	slots, stopped, used := map[string][]byte{}, map[string]string{}, map[string]string{}
+	places := map[string][]byte{}
 	for file, content := range files {
 		if rest, found := strings.CutPrefix(file, stateEnclave+"/"); found {
 			slots[rest] = content
@@ -228,6 +231,9 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 		}
 		if rest, found := strings.CutPrefix(file, stateUsed+"/"); found {
 			used[rest] = string(content)
+		}
+		if rest, found := strings.CutPrefix(file, statePlaces+"/"); found {
+			places[rest] = content
 		}
 	}
 	newest, found := newestSlot(slots)
@@ -243,7 +249,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 			Backend: backendName, Name: name, Owner: record.Owner, Network: networkName(name), Labels: record.Labels,
 			CreatedAt: record.CreatedAt, ExpiresAt: record.ExpiresAt, Key: record.Key,
 		},
-		network: oldestNetwork(networks.Items), stopped: stopped, used: used,
+		network: oldestNetwork(networks.Items), stopped: stopped, used: used, places: readPlaces(places),
 	}, nil
 }
 

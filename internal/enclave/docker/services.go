@@ -55,6 +55,9 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if err == nil {
 		err = b.fillMounts(ctx, conn, id, request, chosen)
 	}
+	if err == nil {
+		err = conn.keepPlace(ctx, before.state, service, request.Task, placeOf(chosen.address.String(), chosen.ports))
+	}
 	if err != nil {
 		detached, cancel := detach(ctx)
 		defer cancel()
@@ -107,7 +110,7 @@ func (c *connection) predecessors(ctx context.Context, name string, request encl
 		return nil, err
 	}
 	service := request.Spec.Name
-	found := &predecessors{state: state, taken: reservationsBut(containers, name, service)}
+	found := &predecessors{state: state, taken: reservationsBut(containers, name, service).keptFor(state, containers, service)}
 	for _, item := range containers {
 		switch containerName(item) {
 		case serviceName(name, service):
@@ -130,6 +133,10 @@ func (c *connection) predecessors(ctx context.Context, name string, request encl
 		found.ports, _ = portsOf(item.Labels)
 		found.address, _ = netip.ParseAddr(item.Labels[labelAddress])
 	}
+	if kept, noted := state.places[service]; noted && found.ports == nil {
+		found.ports = kept.ports()
+		found.address, _ = netip.ParseAddr(kept.Address)
+	}
 	return found, nil
 }
 
@@ -149,7 +156,10 @@ func (b *Backend) createPending(ctx context.Context, conn *connection, request e
 		chosen.noInit = b.withoutInit.Load()
 		chosen.address = before.address
 		if !subnet.Contains(chosen.address) || before.taken.addresses[chosen.address] {
-			if chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.addresses); err != nil {
+			if chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.avoided()); err != nil {
+				chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.addresses)
+			}
+			if err != nil {
 				return "", chosen, err
 			}
 		}
@@ -167,7 +177,7 @@ func (b *Backend) createPending(ctx context.Context, conn *connection, request e
 		if err != nil {
 			return id, chosen, err
 		}
-		now := reservationsBut(containers, name, service)
+		now := reservationsBut(containers, name, service).keptFor(before.state, containers, service)
 		if !now.conflicts(chosen, before.taken) {
 			return id, chosen, nil
 		}

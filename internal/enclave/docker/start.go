@@ -87,10 +87,10 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 			continue
 		}
 		if port.Pinned {
-			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, belongs to another process or container; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, translated)
+			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, is held by %s; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, conn.portHolder(ctx, port.Transport, number), translated)
 		}
 		if ranBefore {
-			return fmt.Errorf("host port %d on %s, which the service had before it was stopped, has been taken by another process or container; stop that one, or let the service be replaced (%w)", number, loopback, translated)
+			return fmt.Errorf("host port %d on %s, which port %q of the service had before it was stopped, is held by %s; stop that one, or remove the service so that the next apply makes it again with another port (%w)", number, loopback, id, conn.portHolder(ctx, port.Transport, number), translated)
 		}
 		return b.movePort(ctx, conn, name, inspected, ports, id, taken)
 	}
@@ -125,7 +125,14 @@ func (b *Backend) movePort(ctx context.Context, conn *connection, name string, i
 	if inspected.HostConfig.PortBindings, _, err = portBindings(ports); err != nil {
 		return err
 	}
-	return b.remake(ctx, conn, name, inspected)
+	if err := b.remake(ctx, conn, name, inspected); err != nil {
+		return err
+	}
+	state, err := conn.observeState(ctx, name)
+	if err != nil {
+		return err
+	}
+	return conn.keepPlace(ctx, state, service, inspected.Config.Labels[enclave.LabelRole] == roleTask, placeOf(inspected.Config.Labels[labelAddress], ports))
 }
 
 // remake makes a container that has never run again, out of what the engine tells of it. Its volumes stay; files that

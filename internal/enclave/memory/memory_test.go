@@ -26,6 +26,7 @@ var impossible = []string{
 	"service that does not end when asked is killed",
 	"service whose host port is taken gets another one",
 	"service whose pinned port is taken says which",
+	"service that comes back has its address and its host ports",
 	"service that was stopped is not robbed of its files when its host port is taken",
 	"service reaches a port of the engine's machine",
 	"service gets capabilities, devices, limits and host settings",
