@@ -74,7 +74,7 @@ func (i *artifactImport) Close() error {
 
 // abort implements abortable.
 func (i *artifactImport) abort(reason error) error {
-	_ = i.PipeWriter.CloseWithError(reason) // It never fails.
+	_ = i.CloseWithError(reason) // It never fails.
 	switch err := <-i.done; {
 	case err == nil:
 		return errors.New("the engine took a stream that was cut off for a whole one")
@@ -253,11 +253,12 @@ func (c *connection) artifactImages(ctx context.Context, labels ...string) (map[
 }
 
 // removeArtifactImages removes images by name or ID. One that is gone already is success, as the last name of an image
-// takes the image with it.
+// takes the image with it. The engine waits for whoever reads one just now; without force, the container that
+// it is read from would be a reason to refuse.
 func (c *connection) removeArtifactImages(ctx context.Context, images []string) error {
 	var failures []error
 	for _, image := range images {
-		_, err := c.ImageRemove(ctx, image, client.ImageRemoveOptions{PruneChildren: true})
+		_, err := c.ImageRemove(ctx, image, client.ImageRemoveOptions{Force: true, PruneChildren: true})
 		if err != nil && !errdefs.IsNotFound(err) {
 			failures = append(failures, fmt.Errorf("remove image %s: %w", image, c.translate(err)))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
@@ -216,12 +217,18 @@ func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	digests, err := conn.artifactImages(ctx, ofEnclave(name))
-	if err != nil {
-		return nil, fmt.Errorf("list artifacts: %w", err)
-	}
-	files, err := conn.readStore(ctx, name, folderIndex)
-	if err != nil {
+	var digests map[string][]string
+	var files map[string][]byte
+	group, groupContext := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		digests, err = conn.artifactImages(groupContext, ofEnclave(name))
+		return err
+	})
+	group.Go(func() (err error) {
+		files, err = conn.readStore(groupContext, name, folderIndex)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
 	for digest, size := range files {

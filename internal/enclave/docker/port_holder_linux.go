@@ -49,7 +49,7 @@ func socketsOf(table string, number int) []string {
 	}
 	const localField, stateField, inodeField = 1, 3, 9
 	var inodes []string
-	for _, line := range strings.Split(string(text), "\n") {
+	for line := range strings.SplitSeq(string(text), "\n") {
 		fields := strings.Fields(line)
 		if len(fields) <= inodeField || fields[stateField] != listening && fields[stateField] != bound {
 			continue

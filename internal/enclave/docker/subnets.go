@@ -179,7 +179,7 @@ func poolExhausted(pool SubnetPool, seen *occupied) error {
 			routes = append(routes, reason)
 		}
 		slices.Sort(routes)
-		text = fmt.Sprintf(", and some are kept free for %s", strings.Join(routes, ", "))
+		text = ", and some are kept free for " + strings.Join(routes, ", ")
 	}
 	return fmt.Errorf("none of the %d subnets of size /%d in the pool %s is free (%d enclaves are on the engine%s): remove enclaves that are not needed (`sundog enclave rm`), or name a larger pool, or one that this machine has no other routes to (docker.subnet_pool in the provider block, SUNDOG_DOCKER_SUBNET_POOL)",
 		pool.subnets(), pool.Bits, pool.Base, seen.enclaves, text)

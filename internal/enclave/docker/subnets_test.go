@@ -32,8 +32,13 @@ func TestParseSubnetPool(t *testing.T) {
 		size int
 		says string
 	}{
-		{"10.210.0.1/16", 0, "10.210.0.1/16"}, {"10.210.0.0", 0, "ADDRESS/LENGTH"}, {"fd00::/48", 0, "IPv4"}, {"", 24, "pool"},
-		{"10.210.0.0/24", 20, "/20"}, {"10.0.0.0/8", 12, "/16"}, {"10.0.0.0/8", 30, "/28"},
+		{"10.210.0.1/16", 0, "10.210.0.1/16"},
+		{"10.210.0.0", 0, "ADDRESS/LENGTH"},
+		{"fd00::/48", 0, "IPv4"},
+		{"", 24, "pool"},
+		{"10.210.0.0/24", 20, "/20"},
+		{"10.0.0.0/8", 12, "/16"},
+		{"10.0.0.0/8", 30, "/28"},
 	} {
 		if _, err := ParseSubnetPool(wrong.text, wrong.size); err == nil || !strings.Contains(err.Error(), wrong.says) {
 			t.Errorf("%q, %d: got error %v, want one that mentions %q", wrong.text, wrong.size, err, wrong.says)
