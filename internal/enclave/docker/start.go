@@ -101,6 +101,7 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 func (b *Backend) movePort(ctx context.Context, conn *connection, name string, inspected container.InspectResponse, ports map[string]publishedPort, id string, taken map[hostPort]bool) error {
 	service := inspected.Config.Labels[enclave.LabelService]
 	port := ports[id]
+	b.logger.Warn("a host port is taken, so the service gets another one", "service", service, "port", id, "host_port", port.HostPort, "holder", conn.portHolder(ctx, port.Transport, port.HostPort))
 	taken[hostPort{port.Transport, port.HostPort}] = true
 	containers, err := conn.containersOf(ctx, ofSundog())
 	if err != nil {

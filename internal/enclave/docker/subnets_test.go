@@ -57,7 +57,8 @@ func TestPoolSubnetsLeaveOutWhatIsTaken(t *testing.T) {
 		routes: []route{
 			{netip.MustParsePrefix("10.210.130.7/32"), "tun0"},
 			// A VPN that takes all traffic must not forbid everything.
-			{netip.MustParsePrefix("0.0.0.0/1"), "tun1"}, {netip.MustParsePrefix("0.0.0.0/0"), "eth0"},
+			{netip.MustParsePrefix("0.0.0.0/1"), "tun1"},
+			{netip.MustParsePrefix("0.0.0.0/0"), "eth0"},
 		},
 	}
 	free := poolSubnets(pool, "dev", seen)
