@@ -50,6 +50,14 @@ type Request struct {
 	// Parallelism bounds how many services of one batch start at the same time; 0 means 4.
 	Parallelism int
 	Images      enclave.ImagePolicy
+	// Rerun names imperative instructions to carry out although nothing changed, by ID ("db#1", "task.seed"), by service or
+	// task, or by place ("main.star:12"); RerunAll stands for all but those that run only once.
+	Rerun []string
+	// Recreate names services that get a new container although nothing changed.
+	Recreate []string
+	// Trigger, if it is not empty and not as it was when an imperative instruction ran, has that run again, unless it runs
+	// only once.
+	Trigger string
 	// Secrets are values that must not show in errors and events, beside those that the plan marks as such.
 	Secrets []string
 }

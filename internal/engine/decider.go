@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,14 +18,24 @@ type decider struct {
 	itinerary *itinerary
 	world     *world
 	digests   digester
-	// services and steps give what is recorded.
-	services func(key string) *serviceRecord
-	steps    func(id string) *stepRecord
+	demands   *demands
+	recalled
 
 	mutex sync.Mutex
 	// forced are additions whose service a later instruction turned out to need, by key.
 	forced map[string]bool
 	chains map[string][]link
+	// done are the digests of imperative instructions that this apply has carried out, by ID: going back to where a service
+	// is added must not run them twice.
+	done map[string]string
+}
+
+// recalled gives what is recorded of a run.
+type recalled struct {
+	services func(key string) *serviceRecord
+	steps    func(id string) *stepRecord
+	once     func(key string) *stepRecord
+	verified func(digest string) bool
 }
 
 // link is one imperative instruction in the chain of those on the same service.
@@ -33,10 +44,10 @@ type link struct {
 	digest      string
 }
 
-func newDecider(p *plan.Plan, order *itinerary, w *world, key []byte, services func(string) *serviceRecord, steps func(string) *stepRecord) *decider {
+func newDecider(p *plan.Plan, order *itinerary, w *world, key []byte, asked *demands, known recalled) *decider {
 	return &decider{
-		plan: p, itinerary: order, world: w, digests: digester{key}, services: services, steps: steps,
-		forced: map[string]bool{}, chains: map[string][]link{},
+		plan: p, itinerary: order, world: w, digests: digester{key}, demands: asked, recalled: known,
+		forced: map[string]bool{}, chains: map[string][]link{}, done: map[string]string{},
 	}
 }
 
@@ -90,6 +101,8 @@ func (d *decider) wish(planned *plannedService, values plan.Values, artifact fun
 	switch {
 	case planned.force:
 		choice.wish.force = "force_update is set"
+	case d.demands.services[planned.key] && !d.isDone("service:"+planned.key, choice.wish.digest):
+		choice.wish.force = "a new container was asked for"
 	case d.isForced(planned.key):
 		choice.wish.force = "a later instruction on it has to run"
 	}
@@ -115,6 +128,9 @@ func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 	if wish.parts[partArguments], err = d.digests.short(s.arguments); err != nil {
 		return wish, verdict{}, err
 	}
+	if wish.once, err = d.onceKey(instruction); err != nil {
+		return wish, verdict{}, err
+	}
 	if s.service != "" {
 		identity, err := d.world.identity(s.service)
 		if err != nil {
@@ -123,19 +139,57 @@ func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 		if wish.parts[partService], err = d.digests.short(identity); err != nil {
 			return wish, verdict{}, err
 		}
-		if wish.parts[partEarlier], err = d.extend(instruction, s.service, wish.parts[partArguments]); err != nil {
+		if wish.parts[partEarlier], err = d.extend(instruction, s.service, cmp.Or(wish.once, wish.parts[partArguments])); err != nil {
 			return wish, verdict{}, err
 		}
 	}
 	if wish.digest, err = d.digests.of(map[string]any{"version": digestVersion, "parts": wish.parts}); err != nil {
 		return wish, verdict{}, err
 	}
-	return wish, decideStep(wish, s.service, d.steps(s.id), s.produces, d.world.isStored), nil
+	return wish, d.judge(s, wish), nil
+}
+
+// judge compares an imperative instruction with what is recorded and with what was asked for.
+func (d *decider) judge(s *step, wish stepWish) verdict {
+	var taken verdict
+	known := d.steps(s.id)
+	if wish.once != "" {
+		known = d.remembered(s, wish)
+		taken = decideOnce(known, s.produces, d.world.isStored)
+	} else {
+		taken = decideStep(wish, s.service, known, s.produces, d.world.isStored)
+	}
+	if taken.action != ActionKeep || d.isDone(s.id, wish.digest) {
+		return taken
+	}
+	if reason, wanted := d.demands.wanted(s, known); wanted {
+		return verdict{ActionRun, reason}
+	}
+	return taken
+}
+
+// check decides about a comparison, from resolved values.
+func (d *decider) check(operation *plan.Verify, value, target any) (digest string, taken verdict, err error) {
+	digest, err = d.digests.short([]any{"verify", markFloats(value), operation.Assertion, markFloats(target)})
+	return digest, decideCheck(err == nil && d.verified(digest)), err
+}
+
+// did notes what this apply has carried out.
+func (d *decider) did(id, digest string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.done[id] = digest
+}
+
+func (d *decider) isDone(id, digest string) bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.done[id] == digest && digest != ""
 }
 
 // transition decides about an instruction that starts or stops a service.
 func (d *decider) transition(instruction int, name string, target fate) (stepWish, verdict, error) {
-	wish, taken, err := d.step(instruction, &step{id: d.itinerary.steps[instruction], service: name, arguments: string(target)})
+	wish, taken, err := d.step(instruction, &step{id: d.itinerary.steps[instruction], service: name, arguments: string(target), transition: true})
 	if err != nil {
 		return wish, taken, err
 	}

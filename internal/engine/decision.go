@@ -130,6 +130,8 @@ func decideEnded(wish serviceWish, have *enclave.Service, known *serviceRecord, 
 type stepWish struct {
 	digest string
 	parts  map[string]string
+	// once is the digest of the wording of an instruction that runs only once.
+	once string
 }
 
 // The parts of an imperative instruction's digest.
@@ -155,12 +157,41 @@ func decideStep(wish stepWish, service string, known *stepRecord, produces []str
 			return verdict{ActionRun, fmt.Sprintf("an earlier instruction on service %q changed", service)}
 		}
 	}
-	for _, name := range produces {
-		if digest := known.Artifacts[name]; digest == "" || !stored(digest) {
-			return verdict{ActionRun, fmt.Sprintf("files artifact %q is missing", name)}
-		}
+	if missing := missingOf(produces, known, stored); missing != "" {
+		return verdict{ActionRun, fmt.Sprintf("files artifact %q is missing", missing)}
 	}
 	return verdict{ActionKeep, "nothing changed"}
+}
+
+const onlyOnce = "it ran before, and runs only once"
+
+// decideOnce is for an instruction that runs only once: neither a replaced service nor anything before it counts.
+func decideOnce(known *stepRecord, produces []string, stored func(digest string) bool) verdict {
+	if known == nil {
+		return verdict{ActionRun, "it has not run yet"}
+	}
+	if missing := missingOf(produces, known, stored); missing != "" {
+		return verdict{ActionRun, fmt.Sprintf("files artifact %q is missing", missing)}
+	}
+	return verdict{ActionKeep, onlyOnce}
+}
+
+// missingOf names a files artifact that an instruction made and that is not there any more.
+func missingOf(produces []string, known *stepRecord, stored func(digest string) bool) string {
+	for _, name := range produces {
+		if digest := known.Artifacts[name]; digest == "" || !stored(digest) {
+			return name
+		}
+	}
+	return ""
+}
+
+// decideCheck tells whether a comparison has to be made: equal values compare as they did before.
+func decideCheck(held bool) verdict {
+	if held {
+		return verdict{ActionKeep, "nothing changed"}
+	}
+	return verdict{ActionRun, "it has not held for these values yet"}
 }
 
 // decideArtifact compares the content that a plan gives to a files artifact with what is recorded and stored.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -28,19 +29,21 @@ func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) 
 	if err != nil {
 		return nil, err
 	}
-	return diff(request.Plan, request.Run, request.Owner, seen, others)
+	return diff(request, seen, others)
 }
 
 // diff is pure: it follows the plan on what was observed and takes the same decisions as an apply, by the same rules.
-func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) ([]Decision, error) {
+func diff(request Request, seen *observation, others []*record) ([]Decision, error) {
+	p, run := request.Plan, request.Run
 	order, err := itineraryOf(p)
 	if err != nil {
 		return nil, err
 	}
-	known := seen.record
-	if known == nil {
-		known = newRecord(run, owner, seen.snapshot.Enclave.CreatedAt)
+	asked, err := demandsOf(request, order)
+	if err != nil {
+		return nil, err
 	}
+	known := seen.recordFor(run, request.Owner, seen.snapshot.Enclave.CreatedAt)
 	w := newWorld(run, seen)
 	for _, other := range others {
 		maps.Copy(w.borrowed, other.Artifacts)
@@ -50,8 +53,7 @@ func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) 
 	}
 	d := &differ{
 		plan: p, order: order, world: w, record: known,
-		decider: newDecider(p, order, w, seen.snapshot.Enclave.Key,
-			func(key string) *serviceRecord { return known.Services[key] }, func(id string) *stepRecord { return known.Steps[id] }),
+		decider:          newDecider(p, order, w, seen.snapshot.Enclave.Key, asked, recalledFrom(known)),
 		unknownArtifacts: map[string]bool{}, made: map[string]bool{},
 	}
 	for i := range p.Instructions {
@@ -61,6 +63,16 @@ func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) 
 	}
 	d.leftovers()
 	return d.decisions, nil
+}
+
+// recalledFrom is what one record says.
+func recalledFrom(known *record) recalled {
+	return recalled{
+		services: func(key string) *serviceRecord { return known.Services[key] },
+		steps:    func(id string) *stepRecord { return known.Steps[id] },
+		once:     func(key string) *stepRecord { return known.Once[key] },
+		verified: func(digest string) bool { return slices.Contains(known.Verified, digest) },
+	}
 }
 
 // imageOf gives the image that a run's containers of that name have.
@@ -119,6 +131,8 @@ func (d *differ) follow(i int) error {
 		return d.artifact(i, operation)
 	case *plan.Exec, *plan.Request, *plan.Wait, *plan.StoreServiceFiles, *plan.RunTask:
 		return d.step(i, operation)
+	case *plan.Verify:
+		return d.check(i, operation)
 	default:
 		return nil
 	}
@@ -222,17 +236,24 @@ func (d *differ) step(i int, operation plan.Operation) error {
 	s, err := d.decider.describe(operation)
 	if err == nil {
 		var taken verdict
-		if _, taken, err = d.decider.step(i, s); err == nil {
+		var wish stepWish
+		if wish, taken, err = d.decider.step(i, s); err == nil {
 			d.note(i, kindStep, id, taken)
 			if taken.action == ActionKeep {
 				known := d.record.Steps[id]
-				d.world.setResults(id, known.fields())
-				for name, digest := range known.Artifacts {
-					d.world.setArtifact(name, digest)
+				if wish.once != "" {
+					known = d.decider.remembered(s, wish)
 				}
+				d.keep(id, known)
 				return nil
 			}
 		}
+	}
+	if known := d.decider.ranOnce(i, operation.Produces()); err != nil && known != nil {
+		// What it would get now does not matter any more.
+		d.note(i, kindStep, id, verdict{ActionKeep, onlyOnce})
+		d.keep(id, known)
+		return nil
 	}
 	d.world.setUnknown(id)
 	for _, name := range operation.Produces() {
@@ -242,6 +263,31 @@ func (d *differ) step(i int, operation plan.Operation) error {
 		return d.later(i, kindStep, id, err)
 	}
 	return nil
+}
+
+// keep makes what a step returned before known to later instructions.
+func (d *differ) keep(id string, known *stepRecord) {
+	d.world.setResults(id, known.fields())
+	for name, digest := range known.Artifacts {
+		d.world.setArtifact(name, digest)
+	}
+}
+
+// check decides about a comparison.
+func (d *differ) check(i int, operation *plan.Verify) error {
+	value, err := plan.ResolveTyped(operation.Value, d.world)
+	if err != nil {
+		return d.later(i, kindStep, d.order.checks[i], err)
+	}
+	target, err := plan.ResolveAny(operation.Target, d.world, true)
+	if err != nil {
+		return d.later(i, kindStep, d.order.checks[i], err)
+	}
+	_, taken, err := d.decider.check(operation, value, target)
+	if err == nil {
+		d.note(i, kindStep, d.order.checks[i], taken)
+	}
+	return err
 }
 
 func stepID(operation plan.Operation) string {

@@ -16,8 +16,14 @@ import (
 // preview gives what a diff says about everything that is not kept.
 func (h *harness) preview(p *plan.Plan) []string {
 	h.Helper()
+	return h.foresee(h.request(p))
+}
+
+// foresee is preview for requests that ask for more.
+func (h *harness) foresee(request Request) []string {
+	h.Helper()
 	calls := len(h.backend.Calls())
-	decisions, err := h.engine.Diff(h.Context(), h.request(p))
+	decisions, err := h.engine.Diff(h.Context(), request)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -46,6 +52,7 @@ func TestDiffTellsWhatAnApplyWouldDo(t *testing.T) {
 		"later api: it depends on {{db.ip_address}}, which is known during the apply",
 		"run warm: it has not run yet",
 		"later web: it depends on {{seed.code}}, which is known during the apply",
+		"later verify#1: it depends on {{seed.code}}, which is known during the apply",
 	})
 	h.apply(planOf(shop(t)...))
 	same(t, "when nothing changed", h.preview(planOf(shop(t)...)), nil)

@@ -66,6 +66,8 @@ func (x *execution) finish(ctx context.Context) error {
 		before := r.contents()
 		r.Output, r.Complete = typedValue{output}, true
 		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
+		slices.Sort(x.compared)
+		r.Verified = slices.Compact(x.compared)
 		for id := range r.Steps {
 			if !steps[id] {
 				delete(r.Steps, id)

@@ -16,7 +16,23 @@ type observation struct {
 	snapshot *enclave.Snapshot
 	// record is nil for a run that has none.
 	record *record
-	stored []string
+	// removed is what was kept in mind of a run that was removed.
+	removed *record
+	stored  []string
+}
+
+// recordFor gives the record from which a run goes on.
+func (o *observation) recordFor(run, owner string, now time.Time) *record {
+	switch {
+	case o.record != nil:
+		return o.record
+	case o.removed != nil:
+		begun := o.removed.renewed(owner)
+		begun.CreatedAt = now.UTC().Truncate(time.Second)
+		return begun
+	default:
+		return newRecord(run, owner, now)
+	}
 }
 
 // observe reads everything that a decision needs by a constant number of calls. An enclave that is not there is
@@ -30,6 +46,9 @@ func (e *Engine) observe(ctx context.Context, name, run string) (*observation, e
 	})
 	group.Go(func() (err error) {
 		seen.record, err = readRecord(ctx, e.backend, name, run)
+		if seen.record != nil && seen.record.Removed {
+			seen.record, seen.removed = nil, seen.record
+		}
 		return err
 	})
 	group.Go(func() (err error) {

@@ -11,7 +11,8 @@ import (
 )
 
 // Remove removes exactly what belongs to a run: its services, its tasks' containers, its files artifacts that no other
-// run needs, and, last of all, its record. Persistent directories stay until the enclave goes. A run or an enclave that
+// run needs, and, last of all, its record. Persistent directories stay until the enclave goes, and so it
+// stays on record which instructions ran that are to run only once. A run or an enclave that
 // is not there is success.
 func (e *Engine) Remove(ctx context.Context, enclaveName, run string) error {
 	err := e.remove(ctx, enclaveName, run)
@@ -70,5 +71,13 @@ func (e *Engine) remove(ctx context.Context, enclaveName, run string) error {
 	if err := e.dropContents(ctx, enclaveName, run, seen.record.Owner, sortedKeys(seen.record.contents())); err != nil {
 		return err
 	}
-	return e.backend.RemoveRecord(ctx, enclaveName, recordName(run))
+	left := seen.record.afterRemoval()
+	if left == nil {
+		return e.backend.RemoveRecord(ctx, enclaveName, recordName(run))
+	}
+	content, err := left.encode()
+	if err != nil {
+		return err
+	}
+	return e.backend.WriteRecord(ctx, enclaveName, recordName(run), content)
 }
