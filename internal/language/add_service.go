@@ -76,16 +76,23 @@ func newAddServices() *builtin {
 		}, configs, force)
 }
 
-// known gives a service of this plan or of an earlier run.
-func (in *interpreter) known(name string) (*typed, error) {
+// known gives a service of this plan or of another run. In an enclave that others share it may be one that nobody knows
+// yet.
+func (in *interpreter) known(name string, position plan.Position) (*typed, error) {
 	if service := in.services[name]; service != nil {
 		return service, nil
 	}
 	if ports, ok := in.request.Existing[name]; ok {
 		return serviceValue(name, ports), nil
 	}
-	message := "service '" + name + "' is not known at this place: add it earlier in the plan"
-	return nil, errors.New(message + didYouMean(name, in.order))
+	hint := didYouMean(name, in.order)
+	if in.request.SharedEnclave && serviceNamePattern.MatchString(name) {
+		if hint != "" {
+			in.warn(position, "service '"+name+"' is not added before this place, so it is looked for among those of other runs"+hint)
+		}
+		return foreignService(name), nil
+	}
+	return nil, errors.New("service '" + name + "' is not known at this place: add it earlier in the plan" + hint)
 }
 
 func newGetService() *builtin {
@@ -95,7 +102,7 @@ func newGetService() *builtin {
 		if c.bad() {
 			return nil, nil
 		}
-		service, err := c.in.known(wanted)
+		service, err := c.in.known(wanted, c.scope.site.position)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +126,7 @@ func newGetServices() *builtin {
 		names = append(names, c.in.order...)
 		services := make([]starlark.Value, len(names))
 		for i, name := range names {
-			service, err := c.in.known(name)
+			service, err := c.in.known(name, c.scope.site.position)
 			if err != nil {
 				return nil, err
 			}

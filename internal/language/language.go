@@ -49,8 +49,8 @@ type Request struct {
 	Existing map[string]map[string]plan.Port
 	// ExistingArtifacts are files artifacts of earlier runs, for validation.
 	ExistingArtifacts []string
-	// SharedEnclave tells that other runs of the enclave may make files artifacts which only the engine knows: a name that
-	// the plan does not make is then no mistake yet, and is looked for while the plan is carried out.
+	// SharedEnclave tells that other runs of the enclave may have services and files artifacts which only the engine knows: a
+	// name that the plan does not have is then no mistake yet, and is looked for while the plan is carried out.
 	SharedEnclave bool
 }
 
