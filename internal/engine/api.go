@@ -74,6 +74,9 @@ type Result struct {
 	// Artifacts maps the names of the run's artifacts to their digests: of uploaded files that of their tree, of all
 	// others a hash that is keyed by the enclave, as they may hold secrets.
 	Artifacts map[string]string
+	// Outdated says in words what the run has taken over from others and what is not so any more, and which of its files
+	// artifacts are lost. The next apply brings it up to date.
+	Outdated []string
 	// Output with runtime values resolved.
 	Output any
 	// Messages are what print instructions said, in order.
@@ -89,7 +92,8 @@ type Result struct {
 // Service is a service of a run.
 type Service struct {
 	enclave.Service
-	// Status in words: "running", "exited (1)", "missing", ...
+	// Status in words: "running", "exited (1)", "missing", ... A running one that is not as its plan left it is "replaced",
+	// "failed" or "not ready".
 	Status string
 	// Holds tells that the service is as its plan left it; the next apply mends one that does not hold. A process that
 	// was to do its work and end holds when it has exited with code 0.

@@ -330,16 +330,28 @@ func TestRemoveTakesExactlyTheRun(t *testing.T) {
 func TestObserveTellsDrift(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, nil)
-	h.apply(planOf(add("db"), add("api"), add("web")))
+	h.apply(planOf(add("db"), add("api"), add("web"), add("cache")))
 	h.backend.Kill(testEnclave, "api", 1)
 	h.backend.Vanish(testEnclave, "web")
+	// Something else makes a container of the same name and configuration.
+	asked, _ := h.backend.Request(testEnclave, "cache")
+	h.backend.Vanish(testEnclave, "cache")
+	if _, err := h.backend.CreateService(t.Context(), testEnclave, asked); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.backend.StartService(t.Context(), testEnclave, "cache"); err != nil {
+		t.Fatal(err)
+	}
 	result, err := h.engine.Observe(t.Context(), testEnclave, testRun)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"db": "running", "api": "exited (1)", "web": "missing"} {
+	for name, want := range map[string]string{"db": "running", "api": "exited (1)", "web": "missing", "cache": "replaced"} {
 		if got := result.Services[name]; got.Status != want || got.Holds != (want == "running") || got.Hostname != name {
 			t.Errorf("%s: got %+v, want %s", name, got, want)
 		}
 	}
+	same(t, "diff", h.preview(planOf(add("db"), add("api"), add("web"), add("cache"))), []string{
+		"start api: it is exited (1)", "create web: it is missing: something else removed it", "update cache: something else has replaced its container",
+	})
 }

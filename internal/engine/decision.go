@@ -80,7 +80,7 @@ func decideService(wish serviceWish, have *enclave.Service, known *serviceRecord
 	ready := known != nil && known.ContainerID == have.ID && known.Readiness != ""
 	switch have.State {
 	case enclave.StateRunning, enclave.StateStarting:
-		return decideRunning(wish, known, ready)
+		return decideRunning(wish, have, known, ready)
 	case enclave.StateCreated:
 		return verdict{ActionStart, "it was made but not started"}
 	case enclave.StateExited, enclave.StateStopped:
@@ -101,8 +101,10 @@ func decideMissing(wish serviceWish, known *serviceRecord, recorded bool) verdic
 	}
 }
 
-func decideRunning(wish serviceWish, known *serviceRecord, ready bool) verdict {
+func decideRunning(wish serviceWish, have *enclave.Service, known *serviceRecord, ready bool) verdict {
 	switch {
+	case !ready && known != nil && known.Digest == wish.digest && known.ContainerID != have.ID:
+		return verdict{ActionUpdate, "something else has replaced its container"}
 	case !ready:
 		return verdict{ActionUpdate, "it is not known yet whether it is ready"}
 	case known.Readiness != wish.readiness:

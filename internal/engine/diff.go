@@ -34,6 +34,11 @@ func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) 
 
 // diff is pure: it follows the plan on what was observed and takes the same decisions as an apply, by the same rules.
 func diff(request Request, seen *observation, others []*record) ([]Decision, error) {
+	return decisionsOf(request, seen, others, false)
+}
+
+// decisionsOf is diff also where other runs were not looked at: what they may have is then decided later.
+func decisionsOf(request Request, seen *observation, others []*record, alone bool) ([]Decision, error) {
 	p, run := request.Plan, request.Run
 	order, err := itineraryOf(p)
 	if err != nil {
@@ -54,7 +59,7 @@ func diff(request Request, seen *observation, others []*record) ([]Decision, err
 	d := &differ{
 		plan: p, order: order, world: w, record: known,
 		decider:          newDecider(p, order, w, seen.snapshot.Enclave.Key, asked, recalledFrom(known)),
-		unknownArtifacts: map[string]bool{}, made: map[string]bool{},
+		unknownArtifacts: map[string]bool{}, made: map[string]bool{}, alone: alone,
 	}
 	for i := range p.Instructions {
 		if err := d.follow(i); err != nil {
@@ -97,6 +102,7 @@ type differ struct {
 	decisions        []Decision
 	unknownArtifacts map[string]bool
 	made             map[string]bool // services that would be new containers
+	alone            bool            // other runs were not looked at
 }
 
 func (d *differ) note(i int, kind, object string, taken verdict) {
@@ -151,7 +157,8 @@ func (d *differ) later(i int, kind, object string, err error) error {
 func (d *differ) service(i int, planned *plannedService) error {
 	name := planned.spec.Name
 	for _, artifact := range mountedArtifacts(planned.spec) {
-		if d.unknownArtifacts[artifact] {
+		_, known := d.world.artifact(artifact)
+		if d.unknownArtifacts[artifact] || !known && d.alone {
 			d.note(i, kindService, name, verdict{ActionLater, fmt.Sprintf("it mounts files artifact %q, whose content is known during the apply", artifact)})
 			d.uncertain(name)
 			return nil

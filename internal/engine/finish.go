@@ -66,6 +66,7 @@ func (x *execution) finish(ctx context.Context) error {
 		before := r.contents()
 		r.Output, r.Complete = typedValue{output}, true
 		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
+		r.Neighbours = x.world.neighbours()
 		slices.Sort(x.compared)
 		r.Verified = slices.Compact(x.compared)
 		for id := range r.Steps {
