@@ -82,6 +82,9 @@ func (in *interpreter) known(name string, position plan.Position) (*typed, error
 	if service := in.services[name]; service != nil {
 		return service, nil
 	}
+	if err := in.lookAround(); err != nil {
+		return nil, err
+	}
 	if ports, ok := in.request.Existing[name]; ok {
 		return serviceValue(name, ports), nil
 	}
@@ -93,6 +96,20 @@ func (in *interpreter) known(name string, position plan.Position) (*typed, error
 		return foreignService(name), nil
 	}
 	return nil, errors.New("service '" + name + "' is not known at this place: add it earlier in the plan" + hint)
+}
+
+// lookAround asks for what other runs have made, once. From then on all is known.
+func (in *interpreter) lookAround() error {
+	if in.request.Others == nil {
+		return nil
+	}
+	found, err := in.request.Others(in.ctx)
+	if err != nil {
+		return err
+	}
+	in.request.Others, in.request.SharedEnclave = nil, false
+	in.request.Existing, in.request.ExistingArtifacts = found.Services, found.Artifacts
+	return nil
 }
 
 func newGetService() *builtin {
@@ -115,6 +132,9 @@ func newGetServices() *builtin {
 	return instruction("get_services", "Gives all services that are known: those of earlier runs by name, then those of this plan in order.", "list[Service]", func(c *call) (starlark.Value, error) {
 		if c.bad() {
 			return nil, nil
+		}
+		if err := c.in.lookAround(); err != nil {
+			return nil, err
 		}
 		var names []string
 		for name := range c.in.request.Existing {

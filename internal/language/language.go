@@ -49,9 +49,17 @@ type Request struct {
 	Existing map[string]map[string]plan.Port
 	// ExistingArtifacts are files artifacts of earlier runs, for validation.
 	ExistingArtifacts []string
+	// Others, where given, is asked for the two above when a package looks for what it has not made itself, and not before.
+	Others func(ctx context.Context) (*Others, error)
 	// SharedEnclave tells that other runs of the enclave may have services and files artifacts which only the engine knows: a
 	// name that the plan does not have is then no mistake yet, and is looked for while the plan is carried out.
 	SharedEnclave bool
+}
+
+// Others is what other runs have put into an enclave.
+type Others struct {
+	Services  map[string]map[string]plan.Port
+	Artifacts []string
 }
 
 const (
