@@ -148,6 +148,16 @@ func (b *Backend) Kill(name, service string, code int) {
 	}
 }
 
+// Starve ends the process of a service as a kernel does that is out of memory.
+func (b *Backend) Starve(name, service string) {
+	b.Kill(name, service, 137)
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil && found.services[service] != nil {
+		found.services[service].OutOfMemory = true
+	}
+}
+
 // Vanish removes a service behind everybody's back.
 func (b *Backend) Vanish(name, service string) {
 	b.mutex.Lock()
