@@ -156,3 +156,21 @@ func TestOneApplyOfARunAtATime(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// A build context that changed shows before anything is built.
+func TestDiffKnowsBuildContexts(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	built := func(content string) *plan.Plan {
+		return planOf(add("api", func(s *plan.ServiceSpec) {
+			s.Image = plan.Image{Name: "test/built:1", Build: &plan.Build{Context: tree(t, content), BuildFile: "Dockerfile"}}
+		}))
+	}
+	h.apply(built("one"))
+	same(t, "nothing changed", h.preview(built("one")), nil)
+	same(t, "another context", h.preview(built("two")), []string{"replace api: image changed"})
+	result, _, _ := h.apply(built("two"))
+	if result.Operations["replace"] != 1 {
+		t.Errorf("operations are %v", result.Operations)
+	}
+}

@@ -42,7 +42,7 @@ type mounted struct {
 // the container is left out: waits, ready conditions, and environment that changes with every apply.
 func (d digester) service(spec plan.ServiceSpec, image enclave.Image, artifacts map[string]string) (digest string, parts map[string]string, err error) {
 	values := map[string]any{
-		"image":             []string{spec.Image.Name, image.ID},
+		"image":             []string{spec.Image.Name, imageIdentity(spec.Image, image)},
 		"entry point":       spec.Entrypoint,
 		"command":           spec.Cmd,
 		"public ports":      numbers(spec.PublicPorts),
@@ -134,6 +134,15 @@ func changedParts(before, after map[string]string) string {
 		changes = append(changes[:maxReasons], fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(changes, ", ")
+}
+
+// imageIdentity is what an image is known by: a built one by what it is built from, which a comparison knows without
+// building, and which is the same when it has to be built again; any other by what its name was resolved to.
+func imageIdentity(asked plan.Image, ready enclave.Image) string {
+	if asked.Build != nil {
+		return imageKey(asked)
+	}
+	return ready.ID
 }
 
 // imageKey tells images apart that are to be made ready separately.
