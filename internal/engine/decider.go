@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -36,6 +38,34 @@ type recalled struct {
 	steps    func(id string) *stepRecord
 	once     func(key string) *stepRecord
 	verified func(digest string) bool
+	// namesakes are the tasks on record before the apply.
+	namesakes map[namesake]*stepRecord
+}
+
+// namesake finds a task by the name that it shares with others, and its digest.
+type namesake struct{ name, digest string }
+
+// namesakesIn gives the tasks of a record.
+func namesakesIn(known *record) map[namesake]*stepRecord {
+	tasks := map[namesake]*stepRecord{}
+	for id, made := range known.Steps {
+		if strings.HasPrefix(id, taskPrefix) {
+			tasks[namesake{taskName(id), made.Digest}] = made
+		}
+	}
+	return tasks
+}
+
+const taskPrefix = "task."
+
+// taskName is a task's ID without the number that tells it from others of its name.
+func taskName(id string) string {
+	if cut := strings.LastIndex(id, "-"); cut > 0 {
+		if _, err := strconv.Atoi(id[cut+1:]); err == nil {
+			return id[:cut]
+		}
+	}
+	return id
 }
 
 // link is one imperative instruction in the chain of those on the same service.
@@ -146,15 +176,30 @@ func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 	if wish.digest, err = d.digests.of(map[string]any{"version": digestVersion, "parts": wish.parts}); err != nil {
 		return wish, verdict{}, err
 	}
+	wish.known = d.find(s, wish)
 	return wish, d.judge(s, wish), nil
+}
+
+// find gives what is recorded of an instruction, or nil.
+func (d *decider) find(s *step, wish stepWish) *stepRecord {
+	if wish.once != "" {
+		return d.remembered(s, wish)
+	}
+	known := d.steps(s.id)
+	if s.task == nil || known != nil && known.Digest == wish.digest {
+		return known
+	}
+	// Tasks may share a name, and are numbered then: one that was put before others must not make strangers of them.
+	if other := d.namesakes[namesake{taskName(s.id), wish.digest}]; other != nil {
+		return other
+	}
+	return known
 }
 
 // judge compares an imperative instruction with what is recorded and with what was asked for.
 func (d *decider) judge(s *step, wish stepWish) verdict {
-	var taken verdict
-	known := d.steps(s.id)
+	taken, known := verdict{}, wish.known
 	if wish.once != "" {
-		known = d.remembered(s, wish)
 		taken = decideOnce(known, s.produces, d.world.isStored)
 	} else {
 		taken = decideStep(wish, s.service, known, s.produces, d.world.isStored)

@@ -134,6 +134,8 @@ type stepWish struct {
 	parts  map[string]string
 	// once is the digest of the wording of an instruction that runs only once.
 	once string
+	// known is what is recorded of the instruction, or nil.
+	known *stepRecord
 }
 
 // The parts of an imperative instruction's digest.

@@ -73,10 +73,11 @@ func decisionsOf(request Request, seen *observation, others []*record, alone boo
 // recalledFrom is what one record says.
 func recalledFrom(known *record) recalled {
 	return recalled{
-		services: func(key string) *serviceRecord { return known.Services[key] },
-		steps:    func(id string) *stepRecord { return known.Steps[id] },
-		once:     func(key string) *stepRecord { return known.Once[key] },
-		verified: func(digest string) bool { return slices.Contains(known.Verified, digest) },
+		services:  func(key string) *serviceRecord { return known.Services[key] },
+		steps:     func(id string) *stepRecord { return known.Steps[id] },
+		once:      func(key string) *stepRecord { return known.Once[key] },
+		verified:  func(digest string) bool { return slices.Contains(known.Verified, digest) },
+		namesakes: namesakesIn(known),
 	}
 }
 
@@ -247,11 +248,7 @@ func (d *differ) step(i int, operation plan.Operation) error {
 		if wish, taken, err = d.decider.step(i, s); err == nil {
 			d.note(i, kindStep, id, taken)
 			if taken.action == ActionKeep {
-				known := d.record.Steps[id]
-				if wish.once != "" {
-					known = d.decider.remembered(s, wish)
-				}
-				d.keep(id, known)
+				d.keep(id, wish.known)
 				return nil
 			}
 		}

@@ -62,14 +62,13 @@ func (x *execution) carry(ctx context.Context, i int, do doing) error {
 
 // keepStep takes what an imperative instruction returned before.
 func (x *execution) keepStep(ctx context.Context, s *step, wish stepWish) {
-	if wish.once == "" {
-		x.reuse(s.id, x.store.step(s.id))
-		return
-	}
-	made := x.decider.remembered(s, wish)
+	made := wish.known
 	x.reuse(s.id, made)
-	if x.store.once(wish.once) == nil {
+	switch {
+	case wish.once != "" && x.store.once(wish.once) == nil:
 		x.store.later(ctx, func(r *record) { r.Once[wish.once] = made })
+	case wish.once == "" && x.store.step(s.id) != made:
+		x.store.later(ctx, func(r *record) { r.Steps[s.id] = made })
 	}
 }
 

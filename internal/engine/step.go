@@ -102,8 +102,10 @@ func (d *decider) describeTask(operation *plan.RunTask) (*taskRun, error) {
 		return nil, err
 	}
 	run.image, _ = d.world.image(operation.Service.Image)
-	run.spec.Name = operation.Name
+	// The name of the container says in which place the task stands among those of its name.
+	run.spec.Name = ""
 	run.digest, _, err = d.digests.service(run.spec, run.image, run.artifacts)
+	run.spec.Name = operation.Name
 	run.spec.Entrypoint, run.spec.Cmd = []string{shell, "-c"}, []string{stayAlive}
 	return run, err
 }
