@@ -50,6 +50,7 @@ def run(plan, image, program, built, level="0", shared="0", word="same", quiet="
     if moved:
         plan.print("moved")
     names = list(configs)
+    heard = {"output": "nothing"}
     for name in (reversed(names) if moved else names):
         said = plan.exec(name, ExecRecipe([program, "echo", word if name == "s40" else name]))
         if name == "s40":
@@ -245,12 +246,12 @@ func (f *fiftyWorld) looksAsOftenAt(count int) {
 		return requests.Load()
 	}
 	large := look()
-	f.args["count"] = 41
+	f.args["count"] = count - 2
 	f.apply()
-	middle := look()
-	f.Logf("looking at 50 services takes %d requests, at %d services %d", large, len(f.containers()), middle)
-	if large != middle || large == 0 {
-		f.Errorf("looking at 50 services takes %d requests, at fewer %d", large, middle)
+	small := look()
+	f.Logf("looking at 50 services takes %d requests, at %d services %d", large, len(f.containers()), small)
+	if large != small || large == 0 || len(f.containers()) != count {
+		f.Errorf("looking at 50 services takes %d requests, at %d %d", large, len(f.containers()), small)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -354,4 +355,33 @@ func TestObserveTellsDrift(t *testing.T) {
 	same(t, "diff", h.preview(planOf(add("db"), add("api"), add("web"), add("cache"))), []string{
 		"start api: it is exited (1)", "create web: it is missing: something else removed it", "update cache: something else has replaced its container",
 	})
+}
+
+// TestDefaultsAreNoDrift changes everything about containers that an engine adds, decides or reports in its own way.
+// What a service is compared by is the digest that was put on it when it was made.
+func TestDefaultsAreNoDrift(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	p := planOf(add("db"), exec("db#1", "db", "tune"), add("api", env("DB", "x"), mount("/conf", "conf")))
+	p.Instructions = append(planOf(upload(t, "conf", "x")).Instructions, p.Instructions...)
+	h.apply(p)
+	view, err := h.engine.View(t.Context(), testEnclave, testRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, service := range view.seen.snapshot.Services {
+		service.Aliases = append(service.Aliases, "added-by-the-engine")
+		service.CreatedAt, service.StartedAt = service.CreatedAt.Add(time.Hour), service.StartedAt.Add(time.Hour)
+		service.Ports = map[string]enclave.PublishedPort{}
+		view.seen.snapshot.Services[name] = service
+	}
+	decisions, err := view.Diff(h.request(p))
+	if err != nil || len(decisions) != 4 {
+		t.Fatal(decisions, err)
+	}
+	for _, decision := range decisions {
+		if decision.Action != ActionKeep {
+			t.Errorf("%s %s: %s", decision.Action, decision.Object, decision.Reason)
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -169,7 +168,7 @@ func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 		if wish.parts[partService], err = d.digests.short(identity); err != nil {
 			return wish, verdict{}, err
 		}
-		if wish.parts[partEarlier], err = d.extend(instruction, s.service, cmp.Or(wish.once, wish.parts[partArguments])); err != nil {
+		if wish.parts[partEarlier], err = d.extend(instruction, s.service, d.lastingArguments(s, wish)); err != nil {
 			return wish, verdict{}, err
 		}
 	}

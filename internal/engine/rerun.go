@@ -165,6 +165,17 @@ func (d *decider) onceKey(instruction int) (string, error) {
 	return d.digests.of(content)
 }
 
+// lastingArguments are what an instruction counts by for those behind it on the same service. One that does not run again
+// counts by the arguments with which it ran.
+func (d *decider) lastingArguments(s *step, wish stepWish) string {
+	if wish.once != "" && !d.demands.steps[s.id] {
+		if known := d.remembered(s, wish); known != nil {
+			return known.Parts[partArguments]
+		}
+	}
+	return wish.parts[partArguments]
+}
+
 // ranOnce gives the record of an instruction that is not to run again, whatever it would be given.
 func (d *decider) ranOnce(instruction int, produces []string) *stepRecord {
 	key, err := d.onceKey(instruction)

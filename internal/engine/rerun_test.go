@@ -90,9 +90,18 @@ func TestOnceCountsOnlyIfItSucceeded(t *testing.T) {
 func TestOnceTakesUpWhatRan(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, nil)
-	h.apply(planOf(add("db"), exec("db#1", "db", "seed")))
-	_, _, execs := h.apply(planOf(seeding(env("X", "1"))...))
-	same(t, "marked", execs, []string{"db tune seed\n"})
+	marked := func(rerun plan.Rerun, changes ...func(*plan.ServiceSpec)) *plan.Plan {
+		operations := seeding(changes...)
+		operations[1].(*plan.Exec).Rerun = rerun //nolint:forcetypeassert // It is made as such.
+		return planOf(operations...)
+	}
+	h.apply(marked(plan.RerunChanged))
+	for _, rerun := range []plan.Rerun{plan.RerunOnce, plan.RerunChanged, plan.RerunOnce} {
+		_, _, execs := h.apply(marked(rerun))
+		same(t, "marked "+string(rerun), execs, nil)
+	}
+	_, _, execs := h.apply(marked(plan.RerunOnce, env("X", "1")))
+	same(t, "marked and replaced", execs, []string{"db tune seed\n"})
 	_, _, execs = h.apply(planOf(seeding(env("X", "2"))...))
 	same(t, "marked and replaced", execs, []string{"db tune seed\n"})
 }
