@@ -197,16 +197,14 @@ func (d *decider) find(s *step, wish stepWish) *stepRecord {
 
 // judge compares an imperative instruction with what is recorded and with what was asked for.
 func (d *decider) judge(s *step, wish stepWish) verdict {
-	taken, known := verdict{}, wish.known
+	taken := decideStep(wish, s.service, wish.known, s.produces, d.world.isStored)
 	if wish.once != "" {
-		taken = decideOnce(known, s.produces, d.world.isStored)
-	} else {
-		taken = decideStep(wish, s.service, known, s.produces, d.world.isStored)
+		taken = decideOnce(wish.known, s.produces, d.world.isStored)
 	}
 	if taken.action != ActionKeep || d.isDone(s.id, wish.digest) {
 		return taken
 	}
-	if reason, wanted := d.demands.wanted(s, known); wanted {
+	if reason, wanted := d.demands.wanted(s, wish.known); wanted {
 		return verdict{ActionRun, reason}
 	}
 	return taken
