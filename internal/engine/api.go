@@ -110,6 +110,6 @@ type Event struct {
 	Run     string    `json:"run"`
 	Step    string    `json:"step"`   // what happens, for example "start", "wait", "exec", "pull"
 	Object  string    `json:"object"` // service, artifact or image
-	Status  string    `json:"status"` // "started", "done" or "failed"
+	Status  string    `json:"status"` // "started", "progress" (any number of them), "done" or "failed"
 	Message string    `json:"message,omitempty"`
 }

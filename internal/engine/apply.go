@@ -94,11 +94,12 @@ func (e *Engine) newExecution(ctx context.Context, request Request, order *itine
 	}
 	mutable.Pending, mutable.Verified = slices.Clone(known.Pending), slices.Clone(known.Verified)
 	mutable.Once, mutable.Neighbours = copyMap(known.Once), copyMap(known.Neighbours)
+	mutable.Images = copyMap(known.Images)
 	mutable.Steps, mutable.Artifacts, mutable.Borrowed = copyMap(known.Steps), copyMap(known.Artifacts), copyMap(known.Borrowed)
 	x := &execution{
 		engine: e, request: request, plan: request.Plan, order: order, world: newWorld(request.Run, seen),
 		store:  newRecordStore(e.backend, request.Enclave, &mutable, seen.record != nil),
-		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{},
+		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{}, images: map[string]bool{},
 	}
 	x.decider = newDecider(request.Plan, order, x.world, seen.snapshot.Enclave.Key, asked, recalled{x.store.service, x.store.step, x.store.once, x.store.verified, namesakesIn(known)})
 	x.ahead = newAhead(ctx, x, seen)

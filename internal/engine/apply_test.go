@@ -60,7 +60,7 @@ func TestApplyMakesEverythingInOrderAndThenNothing(t *testing.T) {
 	}
 	slices.Sort(calls)
 	// One image, one lock, one look: the number of services does not show.
-	same(t, "calls of a second apply", calls, []string{"EnsureImage", "ListArtifacts", "Lock", "Observe", "Record"})
+	same(t, "calls of a second apply", calls, []string{"ListArtifacts", "Lock", "Observe", "Record", "ResolvedImage"})
 }
 
 func TestApplyTouchesExactlyWhatDepends(t *testing.T) {

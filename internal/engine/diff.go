@@ -12,8 +12,8 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// Diff tells what an apply would do and why, and does nothing. Images are taken to be what the running containers have,
-// as asking for them could pull. What depends on values that only an apply can tell is "later".
+// Diff tells what an apply would do and why, and does nothing. Images are taken to be what they were resolved to
+// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on values that only an apply can tell is "later".
 func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) {
 	if err := checkNames(request); err != nil {
 		return nil, err
@@ -34,11 +34,15 @@ func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) 
 
 // diff is pure: it follows the plan on what was observed and takes the same decisions as an apply, by the same rules.
 func diff(request Request, seen *observation, others []*record) ([]Decision, error) {
-	return decisionsOf(request, seen, others, false)
+	if others == nil {
+		others = []*record{}
+	}
+	return decisionsOf(request, &View{run: request.Run, seen: seen, others: others})
 }
 
 // decisionsOf is diff also where other runs were not looked at: what they may have is then decided later.
-func decisionsOf(request Request, seen *observation, others []*record, alone bool) ([]Decision, error) {
+func decisionsOf(request Request, view *View) ([]Decision, error) {
+	seen := view.seen
 	p, run := request.Plan, request.Run
 	order, err := itineraryOf(p)
 	if err != nil {
@@ -50,16 +54,24 @@ func decisionsOf(request Request, seen *observation, others []*record, alone boo
 	}
 	known := seen.recordFor(run, request.Owner, seen.snapshot.Enclave.CreatedAt)
 	w := newWorld(run, seen)
-	for _, other := range others {
+	for _, other := range view.others {
 		maps.Copy(w.borrowed, other.Artifacts)
 	}
-	for _, needed := range neededImages(p, enclave.ImageMissing) {
-		w.setImage(needed.image, enclave.Image{Name: needed.image.Name, ID: imageOf(seen.snapshot, run, needed.image.Name)})
+	for _, needed := range neededImages(p, enclave.ImageAlways) {
+		key, err := digester{seen.snapshot.Enclave.Key}.image(needed.image)
+		if err != nil {
+			return nil, instructionError(&p.Instructions[needed.instruction], &serviceError{needed.service, err})
+		}
+		image := seen.observedImage(run, key, needed.image)
+		if view.newer[needed.image.Name] && needed.policy == enclave.ImageAlways {
+			image.ID = "an image that is to be pulled"
+		}
+		w.setImage(needed.image, image)
 	}
 	d := &differ{
 		plan: p, order: order, world: w, record: known,
 		decider:          newDecider(p, order, w, seen.snapshot.Enclave.Key, asked, recalledFrom(known)),
-		unknownArtifacts: map[string]bool{}, made: map[string]bool{}, alone: alone,
+		unknownArtifacts: map[string]bool{}, made: map[string]bool{}, alone: view.others == nil,
 	}
 	for i := range p.Instructions {
 		if err := d.follow(i); err != nil {
@@ -79,18 +91,6 @@ func recalledFrom(known *record) recalled {
 		verified:  func(digest string) bool { return slices.Contains(known.Verified, digest) },
 		namesakes: namesakesIn(known),
 	}
-}
-
-// imageOf gives the image that a run's containers of that name have.
-func imageOf(snapshot *enclave.Snapshot, run, name string) string {
-	id := ""
-	for _, service := range sortedKeys(snapshot.Services) {
-		found := snapshot.Services[service]
-		if found.Image == name && (id == "" || found.Run == run) {
-			id = found.ImageID
-		}
-	}
-	return id
 }
 
 // differ follows a plan without carrying it out.

@@ -174,3 +174,19 @@ func TestDiffKnowsBuildContexts(t *testing.T) {
 		t.Errorf("operations are %v", result.Operations)
 	}
 }
+
+// The image of a task, or of a service that its plan removes, is that of no container by the time of a comparison.
+func TestDiffKnowsImagesThatNoContainerHas(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.backend.AddImage("test/tools:1")
+	tools := func(s *plan.ServiceSpec) { s.Image.Name, s.Ports = "test/tools:1", nil }
+	p := planOf(
+		add("db"), &plan.RunTask{ID: "task.seed", Name: "seed", Kind: plan.TaskShell, Script: "seed", Service: spec("seed", tools), Acceptance: plan.Acceptance{Codes: []int64{0}}},
+		add("helper", tools), exec("helper#1", "helper", "help"), &plan.RemoveService{Service: "helper"},
+	)
+	h.apply(p)
+	same(t, "nothing changed", h.preview(p), nil)
+	h.backend.Vanish(testEnclave, "db")
+	same(t, "the only one of its image is gone", h.preview(p), []string{"create db: it is missing: something else removed it"})
+}

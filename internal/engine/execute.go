@@ -32,7 +32,9 @@ type execution struct {
 	// compared are the digests of the comparisons that the plan has made so far.
 	compared []string
 	// own are the artifacts that the plan has given the run so far.
-	own     map[string]string
+	own map[string]string
+	// images are the keys of the record's images that the plan has.
+	images  map[string]bool
 	changed bool // something was done to a service, so the snapshot is out of date
 }
 

@@ -74,6 +74,11 @@ func (x *execution) finish(ctx context.Context) error {
 				delete(r.Steps, id)
 			}
 		}
+		for key := range r.Images {
+			if !x.images[key] {
+				delete(r.Images, key)
+			}
+		}
 		for name := range r.Borrowed {
 			if _, used := x.world.borrowed[name]; !used {
 				delete(r.Borrowed, name)

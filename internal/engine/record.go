@@ -33,6 +33,8 @@ type record struct {
 	Services  map[string]*serviceRecord `json:"services,omitempty"`
 	Steps     map[string]*stepRecord    `json:"steps,omitempty"`
 	Artifacts map[string]string         `json:"artifacts,omitempty"`
+	// Images are what the names of images were resolved to, by the keys that a digester gives them.
+	Images map[string]*imageRecord `json:"images,omitempty"`
 	// Pending are digests of contents that were about to be stored or are out of date, until the end of the next apply
 	// that succeeds. Borrowed are other runs' artifacts that services of this run mount, by name. No other run may remove
 	// any of them.
@@ -89,6 +91,24 @@ type stepRecord struct {
 	Trigger string `json:"trigger,omitempty"`
 }
 
+// imageRecord is what an image's name was resolved to. It never changes; another resolution replaces it.
+type imageRecord struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+	// Digest is the reference by which the image's registry has it, if one does.
+	Digest string `json:"digest,omitempty"`
+}
+
+// hasImage tells whether an image of that name was resolved, of whatever input.
+func (r *record) hasImage(name string) bool {
+	for _, known := range r.Images {
+		if known.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // fields gives the results as runtime values.
 func (s *stepRecord) fields() map[string]any {
 	fields := make(map[string]any, len(s.Values))
@@ -102,7 +122,7 @@ func newRecord(run, owner string, now time.Time) *record {
 	return &record{
 		Version: recordVersion, Run: run, Owner: owner, CreatedAt: now.UTC().Truncate(time.Second),
 		Intents: map[string]string{}, Services: map[string]*serviceRecord{}, Steps: map[string]*stepRecord{}, Artifacts: map[string]string{},
-		Once: map[string]*stepRecord{}, Neighbours: map[string]neighbour{},
+		Once: map[string]*stepRecord{}, Neighbours: map[string]neighbour{}, Images: map[string]*imageRecord{},
 	}
 }
 

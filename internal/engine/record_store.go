@@ -140,3 +140,10 @@ func (s *recordStore) verified(digest string) bool {
 	defer s.mutex.Unlock()
 	return slices.Contains(s.record.Verified, digest)
 }
+
+// image gives what an image was resolved to, or nil.
+func (s *recordStore) image(key string) *imageRecord {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.record.Images[key]
+}

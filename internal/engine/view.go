@@ -11,6 +11,8 @@ type View struct {
 	run    string
 	seen   *observation
 	others []*record
+	// newer names images that have moved on in their registries, where that was asked.
+	newer map[string]bool
 }
 
 // View looks at a run. A run that left no trace is ErrNoRun, an enclave that is not there enclave.ErrNotFound.
@@ -35,6 +37,7 @@ func (e *Engine) View(ctx context.Context, enclaveName, run string) (*View, erro
 func (v *View) Result() *Result {
 	result := resultOf(v.run, v.seen.snapshot, v.seen.record)
 	result.Outdated = outdated(v.run, v.seen, v.others)
+	result.markNewer(v.newer)
 	return result
 }
 
@@ -46,5 +49,5 @@ func (v *View) Diff(request Request) ([]Decision, error) {
 	if err := v.seen.checkOwner(request.Run, request.Owner); err != nil {
 		return nil, err
 	}
-	return decisionsOf(request, v.seen, v.others, v.others == nil)
+	return decisionsOf(request, v)
 }

@@ -137,6 +137,9 @@ func (r *runResource) observe(ctx context.Context, state *runModel) (*engine.Vie
 	if err != nil {
 		return nil, err
 	}
+	if backend.ImagePolicy(state.ImageDownload.ValueString()) == backend.ImageAlways {
+		return carrier.ViewNewerImages(ctx, name, run)
+	}
 	return carrier.View(ctx, name, run)
 }
 

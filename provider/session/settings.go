@@ -51,6 +51,7 @@ type PackageSettings struct {
 type Engine interface {
 	Apply(ctx context.Context, request engine.Request) (*engine.Result, error)
 	View(ctx context.Context, enclave, run string) (*engine.View, error)
+	ViewNewerImages(ctx context.Context, enclave, run string) (*engine.View, error)
 	Remove(ctx context.Context, enclave, run string) error
 }
 
