@@ -20,15 +20,16 @@ def run(plan, image, program, content = "one", tune = "0"):
 `
 
 const manyStar = `
-def run(plan, image, program, message = "hello", after = "3s"):
+def run(plan, image, program, message = "hello", after = "8s"):
     db = plan.get_service("db")
     plan.exec("db", ExecRecipe([program, "echo", "granted"]))
     serve = lambda name, cmd, env = {}, files = {}: plan.add_service(name, ServiceConfig(image, entrypoint = [program], cmd = cmd, env_vars = env, files = files))
     serve("api", ["serve"], {"MESSAGE": message, "DB": "%s:%d" % (db.ip_address, db.ports["sql"].number)})
     plan.exec("api", ExecRecipe([program, "echo", "warm"]))
-    serve("worker", ["serve", "-after", after, "-exit", "4"])
     serve("cache", ["serve"])
     serve("web", ["serve"], files = {"/conf": "conf"})
+    # The last one, so that the apply is over before it ends by itself.
+    serve("worker", ["serve", "-after", after, "-exit", "4"])
 `
 
 // TestAccCLI_plansSayWhatTheEngineSays plans with the provider's binary and compares what the plan says with what
@@ -137,12 +138,12 @@ resource "sundog_package_run" "many" {
 		t.Fatal(err)
 	}
 	says("drift", "many", []string{
-		"start service api: it is stopped", "start service worker: it is exited (4)", "create service cache: it is missing: something else removed it",
+		"start service api: it is stopped", "create service cache: it is missing: something else removed it", "start service worker: it is exited (4)",
 	}, `"exited (4)" -> "running"`, `"missing" -> "running"`, `"stopped" -> "running"`)
 
 	args["many"]["after"] = "0s"
 	says("drift and a change", "many", []string{
-		"start service api: it is stopped", "replace service worker: command changed", "create service cache: it is missing: something else removed it",
+		"start service api: it is stopped", "create service cache: it is missing: something else removed it", "replace service worker: command changed",
 	})
 	settled("drift")
 
