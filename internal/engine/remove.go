@@ -68,10 +68,15 @@ func (e *Engine) remove(ctx context.Context, enclaveName, run string) error {
 		return err
 	}
 	// The record goes last: until then the next attempt knows what there is.
-	if err := e.dropContents(ctx, enclaveName, run, seen.record.Owner, sortedKeys(seen.record.contents())); err != nil {
+	left, contents := seen.record.afterRemoval(), seen.record.contents()
+	if left != nil {
+		for digest := range left.contents() {
+			delete(contents, digest)
+		}
+	}
+	if err := e.dropContents(ctx, enclaveName, run, seen.record.Owner, sortedKeys(contents)); err != nil {
 		return err
 	}
-	left := seen.record.afterRemoval()
 	if left == nil {
 		return e.backend.RemoveRecord(ctx, enclaveName, recordName(run))
 	}

@@ -190,18 +190,13 @@ func (d *decider) ranOnce(instruction int, produces []string) *stepRecord {
 }
 
 // afterRemoval is what stays of a run that is removed: that some instructions ran, which are to run only once in the
-// enclave. It is nil if there is nothing to keep in mind.
+// enclave, and the files artifacts that they made. It is nil if there is nothing to keep in mind.
 func (r *record) afterRemoval() *record {
 	if len(r.Once) == 0 {
 		return nil
 	}
 	left := newRecord(r.Run, r.Owner, r.CreatedAt)
-	left.Removed, left.Once = true, map[string]*stepRecord{}
-	for key, made := range r.Once {
-		kept := *made
-		kept.Artifacts = nil
-		left.Once[key] = &kept
-	}
+	left.Removed, left.Once = true, maps.Clone(r.Once)
 	return left
 }
 

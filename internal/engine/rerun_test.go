@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -239,4 +242,46 @@ func TestVerifyComparesWhatIsNew(t *testing.T) {
 	h.fails(planOf(operations("b", "a\n")...), "verification failed")
 	h.apply(planOf(operations("b", "b\n")...))
 	same(t, "at last", h.preview(planOf(operations("b", "b\n")...)), nil)
+}
+
+// What it has stored stays as long as it counts as done: without it, it would have to run again.
+func TestOnceKeepsWhatItMade(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, func(hooks *memory.Hooks) {
+		hooks.CopyFrom = func(string, string, string) (io.ReadCloser, error) {
+			var archive bytes.Buffer
+			err := tree(t, "generated").WriteTar(&archive)
+			return io.NopCloser(&archive), err
+		}
+	})
+	store := &plan.StoreServiceFiles{ID: "db#1", Service: "db", Source: "/keys", Artifact: "keys", Rerun: plan.RerunOnce}
+	operations := planOf(add("db"), store, add("api", mount("/keys", "keys")))
+	stored := func() int {
+		t.Helper()
+		found, err := h.backend.ListArtifacts(t.Context(), testEnclave)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	h.apply(operations)
+	h.apply(planOf(add("db", env("X", "1"))))
+	if stored() != 1 {
+		t.Error("what it made must stay while it is not in the plan")
+	}
+	if err := h.engine.Remove(t.Context(), testEnclave, testRun); err != nil || stored() != 1 {
+		t.Errorf("what it made must stay after its run was removed: %v", err)
+	}
+	same(t, "diff", h.preview(operations), []string{"create db: it does not exist yet", "create api: it does not exist yet"})
+	h.apply(operations)
+	found, err := h.backend.ListArtifacts(t.Context(), testEnclave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.backend.RemoveArtifacts(t.Context(), testEnclave, found); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "diff without it", h.preview(operations), []string{
+		`run db#1: files artifact "keys" is missing`, `later api: it mounts files artifact "keys", whose content is known during the apply`,
+	})
 }
