@@ -93,7 +93,9 @@ func (in *interpreter) known(name string, position plan.Position) (*typed, error
 		if hint != "" {
 			in.warn(position, "service '"+name+"' is not added before this place, so it is looked for among those of other runs"+hint)
 		}
-		return foreignService(name), nil
+		return foreignService(name, func(err error) {
+			in.unknown = append(in.unknown, Problem{Position: position, Message: err.Error()})
+		}), nil
 	}
 	return nil, errors.New("service '" + name + "' is not known at this place: add it earlier in the plan" + hint)
 }
@@ -114,7 +116,7 @@ func (in *interpreter) lookAround() error {
 
 func newGetService() *builtin {
 	name := required("name", identity, "Name of the service.").formerly("service_name", "service_id")
-	return instruction("get_service", "Gives a service that was added earlier in the plan or by an earlier run.", "Service", func(c *call) (starlark.Value, error) {
+	return instruction("get_service", "Gives a service that was added earlier in the plan or by another run of the enclave.", "Service", func(c *call) (starlark.Value, error) {
 		wanted := name.of(c.arguments)
 		if c.bad() {
 			return nil, nil
@@ -129,7 +131,7 @@ func newGetService() *builtin {
 }
 
 func newGetServices() *builtin {
-	return instruction("get_services", "Gives all services that are known: those of earlier runs by name, then those of this plan in order.", "list[Service]", func(c *call) (starlark.Value, error) {
+	return instruction("get_services", "Gives all services that are known: those of other runs by name, then those of this plan in order.", "list[Service]", func(c *call) (starlark.Value, error) {
 		if c.bad() {
 			return nil, nil
 		}

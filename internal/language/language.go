@@ -105,7 +105,7 @@ func Interpret(ctx context.Context, pkg *locator.Package, request Request) (*pla
 		if made, err = in.finish(entry, output); err != nil {
 			return err
 		}
-		if problems := validate(made, in.request); len(problems) > 0 {
+		if problems := append(in.unknown, validate(made, in.request)...); len(problems) > 0 {
 			return validationError(problems)
 		}
 		return nil

@@ -46,9 +46,9 @@ func serviceValue(name string, ports map[string]plan.Port) *typed {
 
 // foreignService is a service that another run of the enclave may have added. Name and address are known while running,
 // as for any other; ports are nothing that an interpretation could know.
-func foreignService(name string) *typed {
+func foreignService(name string, looked func(error)) *typed {
 	service := serviceValue(name, nil)
-	service.values[serviceType.ports.index] = unknownPorts{name}
+	service.values[serviceType.ports.index] = unknownPorts{name, looked}
 	return service
 }
 

@@ -8,7 +8,11 @@ import (
 
 // unknownPorts stand in for the ports of a service of another run of which nothing but the name is known. Whoever looks
 // into them learns what to do.
-type unknownPorts struct{ service string }
+type unknownPorts struct {
+	service string
+	// looked is told when somebody looks for a port: the operator "in" takes no error.
+	looked func(error)
+}
 
 var (
 	_ starlark.Mapping  = unknownPorts{}
@@ -16,7 +20,7 @@ var (
 )
 
 func (p unknownPorts) String() string        { return fmt.Sprintf("(ports of %s)", p.service) }
-func (p unknownPorts) Type() string          { return "dict" }
+func (p unknownPorts) Type() string          { return "unknown ports" }
 func (p unknownPorts) Freeze()               {}
 func (p unknownPorts) Truth() starlark.Bool  { return true }
 func (p unknownPorts) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: %s", p.Type()) }
@@ -28,7 +32,9 @@ func (p unknownPorts) unknown() error {
 
 // Get implements starlark.Mapping.
 func (p unknownPorts) Get(starlark.Value) (starlark.Value, bool, error) {
-	return nil, false, p.unknown()
+	err := p.unknown()
+	p.looked(err)
+	return nil, false, err
 }
 
 // Attr implements starlark.HasAttrs.
