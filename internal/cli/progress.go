@@ -32,8 +32,11 @@ func (p *progress) tell(event engine.Event) {
 
 // tookSince notes when a step began, and tells at its end how long it has taken; zero where that is not known.
 func tookSince(begins map[string]time.Time, key string, event *engine.Event) time.Duration {
-	if event.Status == "started" {
+	switch event.Status {
+	case "started":
 		begins[key] = event.Time
+		return 0
+	case "progress":
 		return 0
 	}
 	begin, known := begins[key]
@@ -50,6 +53,7 @@ func progressLine(event engine.Event, took time.Duration) string {
 	switch event.Status {
 	case "started":
 		text += " ..."
+	case "progress":
 	default:
 		text += " " + event.Status
 		if took > 0 {

@@ -62,6 +62,10 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked, err := demandsOf(request, order)
+	if err != nil {
+		return nil, err
+	}
 	unlock, err := e.backend.Lock(ctx, request.Enclave, lockOf(request.Run), holder(request.Owner))
 	if err != nil {
 		return nil, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
@@ -74,16 +78,13 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err := seen.checkOwner(request.Run, request.Owner); err != nil {
 		return nil, err
 	}
-	x := e.newExecution(ctx, request, order, seen)
+	x := e.newExecution(ctx, request, order, asked, seen)
 	failure := x.apply(ctx)
 	return x.result(ctx, seen, failure)
 }
 
-func (e *Engine) newExecution(ctx context.Context, request Request, order *itinerary, seen *observation) *execution {
-	known := seen.record
-	if known == nil {
-		known = newRecord(request.Run, request.Owner, time.Now())
-	}
+func (e *Engine) newExecution(ctx context.Context, request Request, order *itinerary, asked *demands, seen *observation) *execution {
+	known := seen.recordFor(request.Run, request.Owner, time.Now())
 	// The store changes its record; what was observed stays as it was seen.
 	mutable := *known
 	mutable.Intents, mutable.Services = copyMap(known.Intents), map[string]*serviceRecord{}
@@ -91,14 +92,16 @@ func (e *Engine) newExecution(ctx context.Context, request Request, order *itine
 		copied := *service
 		mutable.Services[key] = &copied
 	}
-	mutable.Pending = slices.Clone(known.Pending)
+	mutable.Pending, mutable.Verified = slices.Clone(known.Pending), slices.Clone(known.Verified)
+	mutable.Once, mutable.Neighbours = copyMap(known.Once), copyMap(known.Neighbours)
+	mutable.Images = copyMap(known.Images)
 	mutable.Steps, mutable.Artifacts, mutable.Borrowed = copyMap(known.Steps), copyMap(known.Artifacts), copyMap(known.Borrowed)
 	x := &execution{
 		engine: e, request: request, plan: request.Plan, order: order, world: newWorld(request.Run, seen),
 		store:  newRecordStore(e.backend, request.Enclave, &mutable, seen.record != nil),
-		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{},
+		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{}, images: map[string]bool{},
 	}
-	x.decider = newDecider(request.Plan, order, x.world, seen.snapshot.Enclave.Key, x.store.service, x.store.step)
+	x.decider = newDecider(request.Plan, order, x.world, seen.snapshot.Enclave.Key, asked, recalled{x.store.service, x.store.step, x.store.once, x.store.verified, namesakesIn(known)})
 	x.ahead = newAhead(ctx, x, seen)
 	return x
 }

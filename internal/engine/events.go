@@ -4,9 +4,10 @@ import "time"
 
 // The states of an event.
 const (
-	eventStarted = "started"
-	eventDone    = "done"
-	eventFailed  = "failed"
+	eventStarted  = "started"
+	eventProgress = "progress"
+	eventDone     = "done"
+	eventFailed   = "failed"
 )
 
 // event tells that a step of progress has begun; the function that it gives tells how it ended.

@@ -29,8 +29,12 @@ type execution struct {
 	decisions map[string]Decision
 	sequence  []string // keys of decisions in the order in which they were taken first
 	warnings  []string
+	// compared are the digests of the comparisons that the plan has made so far.
+	compared []string
 	// own are the artifacts that the plan has given the run so far.
-	own     map[string]string
+	own map[string]string
+	// images are the keys of the record's images that the plan has.
+	images  map[string]bool
 	changed bool // something was done to a service, so the snapshot is out of date
 }
 
@@ -89,7 +93,7 @@ func (x *execution) instruction(ctx context.Context, i int) error {
 	case *plan.Wait:
 		return x.wait(ctx, i)
 	case *plan.Verify:
-		return x.verify(operation)
+		return x.verify(ctx, i, operation)
 	case *plan.Print:
 		return x.print(i, operation)
 	case *plan.RenderTemplates, *plan.UploadFiles:

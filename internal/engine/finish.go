@@ -66,9 +66,17 @@ func (x *execution) finish(ctx context.Context) error {
 		before := r.contents()
 		r.Output, r.Complete = typedValue{output}, true
 		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
+		r.Neighbours = x.world.neighbours()
+		slices.Sort(x.compared)
+		r.Verified = slices.Compact(x.compared)
 		for id := range r.Steps {
 			if !steps[id] {
 				delete(r.Steps, id)
+			}
+		}
+		for key := range r.Images {
+			if !x.images[key] {
+				delete(r.Images, key)
 			}
 		}
 		for name := range r.Borrowed {

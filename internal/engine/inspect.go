@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -36,11 +37,28 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 			if err != nil {
 				return fmt.Errorf("read run %q of enclave %q: %w", name, enclaveName, err)
 			}
-			inspection.Runs[i] = resultOf(name, snapshot, known)
+			if known != nil && known.Removed {
+				known = nil
+			}
+			if known != nil || holdsAny(snapshot, name) {
+				inspection.Runs[i] = resultOf(name, snapshot, known)
+			}
 			return nil
 		})
 	}
-	return inspection, group.Wait()
+	err = group.Wait()
+	inspection.Runs = slices.DeleteFunc(inspection.Runs, func(result *Result) bool { return result == nil })
+	return inspection, err
+}
+
+// holdsAny tells whether a run has any container, tasks included.
+func holdsAny(snapshot *enclave.Snapshot, run string) bool {
+	for _, service := range snapshot.Services {
+		if service.Run == run {
+			return true
+		}
+	}
+	return false
 }
 
 // runsOf names the runs of which there is a record or a container, sorted.

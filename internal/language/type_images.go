@@ -130,6 +130,10 @@ func buildImage(a *arguments, made *typed) plan.Image {
 	for _, entry := range tree.Files {
 		if entry.Path == build.BuildFile {
 			build.Context = tree
+			if err := build.Prune(); err != nil {
+				a.scope.problem(at, "%v", err)
+				return plan.Image{}
+			}
 			return plan.Image{Name: name, Build: build}
 		}
 	}

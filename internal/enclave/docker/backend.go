@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -62,6 +63,8 @@ type connection struct {
 	endpoint endpoint
 	// platform is asked once: it does not change while an engine runs.
 	platform func(ctx context.Context) (platform, error)
+	// builder is the builder to use, asked once too.
+	builder func(ctx context.Context) (build.BuilderVersion, error)
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
@@ -81,6 +84,7 @@ func New(options Options) *Backend {
 		}
 		conn := &connection{Client: api, endpoint: endpoint}
 		conn.platform = rememberSuccess(conn.askPlatform)
+		conn.builder = rememberSuccess(conn.askBuilder)
 		return conn, nil
 	})
 	return backend
