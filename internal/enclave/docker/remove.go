@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -149,16 +150,32 @@ func (b *Backend) removeBuiltImages(ctx context.Context, conn *connection, name 
 	if err != nil {
 		return err
 	}
-	var failures []error
-	for _, image := range files {
-		if len(image) == 0 {
-			continue
+	return removeAll(slices.Collect(maps.Values(files)), func(image []byte) error {
+		switch text := string(image); {
+		case text == "":
+			return nil
+		case strings.HasPrefix(text, imageIDPrefix):
+			return conn.removeSuperseded(ctx, text)
+		default:
+			return conn.removeImage(ctx, text)
 		}
-		if err := conn.removeImage(ctx, string(image)); err != nil {
-			failures = append(failures, err)
-		}
+	})
+}
+
+// imageIDPrefix begins an image's ID, and no image's name.
+const imageIDPrefix = "sha256:"
+
+// removeSuperseded removes an image that Sundog has built and whose name means a newer one by now, unless a container
+// uses it.
+func (c *connection) removeSuperseded(ctx context.Context, id string) error {
+	inspected, err := c.ImageInspect(ctx, id)
+	if errdefs.IsNotFound(err) || err == nil && len(inspected.RepoTags) > 0 {
+		return nil
 	}
-	return errors.Join(failures...)
+	if err != nil {
+		return fmt.Errorf("remove image %s: %w", id, c.translate(err))
+	}
+	return c.removeImage(ctx, id)
 }
 
 // removeImage removes an image that Sundog has built; one that a container uses stays, as does one of somebody else.
