@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,8 +16,8 @@ type state struct {
 	facts map[string]string
 	// services by name.
 	services map[string]identity
-	// log holds the lines that imperative instructions left in the persistent directory.
-	log []string
+	// logs hold the lines that imperative instructions left in persistent directories, by service.
+	logs map[string][]string
 }
 
 // identity tells one container, and one start of it, from another.
@@ -24,11 +25,11 @@ type identity struct{ id, started string }
 
 // contents are the paths whose contents count, by service.
 var contents = map[string][]string{
-	"db": {"/notes"}, "c": {"/conf", "/seeded"}, "late": {"/kept", "/level"}, "side": {"/conf", "/data"},
+	"db": {"/notes"}, "c": {"/conf", "/seeded"}, "late": {"/kept", "/level"}, "side": {"/conf"},
 }
 
-// logged is the service that is asked for the log.
-const logged = "db"
+// logged are the services that are asked for the lines in their persistent directory.
+var logged = []string{"db", "side"}
 
 var (
 	// What is drawn at random or counted up by the engine: the part of a volume's name that belongs to one container, the
@@ -42,12 +43,25 @@ func normalise(text string) string {
 	return containers.ReplaceAllString(subnet.ReplaceAllString(generation.ReplaceAllString(text, ".*."), "NET."), "ID")
 }
 
+// hostPorts are the ports on the host, which are drawn from this range by the names of enclave and service.
+var hostPorts = regexp.MustCompile(`\b[23]\d{4}\b`)
+
+// withoutHostPorts is for an engine that has lost ports: one that is killed while it starts a container takes the
+// container's host port for allocated from then on, and nobody can have it before the engine is started again.
+func withoutHostPorts(facts map[string]string) map[string]string {
+	changed := make(map[string]string, len(facts))
+	for about, value := range facts {
+		changed[about] = hostPorts.ReplaceAllString(value, "PORT")
+	}
+	return changed
+}
+
 // volatileLabels differ between enclaves: digests are keyed by the enclave, and owners by whoever works.
 var volatileLabels = []string{"sundog.dev/digest", "sundog.dev/generation", "sundog.dev/owner"}
 
 // observe reads everything that an undisturbed apply and a disturbed one must agree about.
 func (a *api) observe(ctx context.Context) (*state, error) {
-	seen := &state{facts: map[string]string{}, services: map[string]identity{}}
+	seen := &state{facts: map[string]string{}, services: map[string]identity{}, logs: map[string][]string{}}
 	objects, err := a.objects(ctx)
 	if err != nil {
 		return nil, err
@@ -124,7 +138,7 @@ func (a *api) observeService(ctx context.Context, item object, seen *state) erro
 			seen.facts[about+"file "+path+" "+file] = content
 		}
 	}
-	if name != logged {
+	if !slices.Contains(logged, name) {
 		return nil
 	}
 	files, err := a.files(ctx, item.id, "/data/log")
@@ -133,7 +147,7 @@ func (a *api) observeService(ctx context.Context, item object, seen *state) erro
 	}
 	_, text, _ := strings.Cut(files["log"], ":")
 	_, text, _ = strings.Cut(text, " ")
-	seen.log = strings.Fields(text)
+	seen.logs[name] = strings.Fields(text)
 	return nil
 }
 
@@ -176,8 +190,16 @@ func difference(want, got map[string]string) []string {
 	return lines
 }
 
-// checkLog holds the lines that imperative instructions left to the rule: each instruction ran once, but for one for each
-// disturbance, which was cut off before it was on record and ran again.
+// checkLogs holds the lines that imperative instructions left to the rule: each instruction ran once, but for one for each
+// run and disturbance, which was cut off before it was on record and ran again.
+func checkLogs(want, got map[string][]string, disturbances int) error {
+	var failures []error
+	for _, name := range logged {
+		failures = append(failures, checkLog(want[name], got[name], disturbances))
+	}
+	return errors.Join(failures...)
+}
+
 func checkLog(want, got []string, disturbances int) error {
 	var once []string
 	repeated := 0

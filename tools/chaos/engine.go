@@ -38,7 +38,7 @@ func (e *engine) start(ctx context.Context, survivors bool) error {
 	if err := os.MkdirAll(engineFolder, 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(e.folder, "dockerd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(e.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -120,4 +120,22 @@ func (e *engine) endContainerd() error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func (e *engine) log() string { return filepath.Join(e.folder, "dockerd.log") }
+
+// logged is how much the daemon has logged so far.
+func (e *engine) logged() int64 {
+	info, err := os.Stat(e.log())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// lostPorts tells whether the daemon has refused a host port since a place in its log. All that listens in its network is
+// its own, and no two services want the same port; so it is wrong.
+func (e *engine) lostPorts(since int64) bool {
+	content, err := os.ReadFile(e.log())
+	return err == nil && strings.Contains(string(content[min(since, int64(len(content))):]), "port is already allocated")
 }

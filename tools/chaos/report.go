@@ -19,11 +19,13 @@ type report struct {
 	flags  string // what else is needed to replay
 	begun  time.Time
 
-	runs     int // disturbances that struck
-	missed   int // those that came too late
-	rounds   int
-	tallies  map[string]*[phases]tally
-	failures []string
+	runs   int // disturbances that struck
+	missed int // those that came too late
+	rounds int
+	// lostPorts counts the enclaves in which the engine lost host ports when it was killed.
+	lostPorts int
+	tallies   map[string]*[phases]tally
+	failures  []string
 }
 
 // add notes one disturbed phase.
@@ -76,6 +78,6 @@ func (r *report) write() {
 	}
 	fmt.Fprintf(table, "all\t\t%d\t%d\t%d\t%d\t%d\n", all.runs, all.byCall, all.converged, all.needless, all.left)
 	_ = table.Flush() // To a terminal or a log.
-	fmt.Fprintf(r.writer, "\n%d runs in %d enclaves, %d failed; %d more came too late to disturb anything; seed %d; %s in all\n",
-		r.runs, r.rounds, len(r.failures), r.missed, r.seed, time.Since(r.begun).Round(time.Second))
+	fmt.Fprintf(r.writer, "\n%d runs in %d enclaves, %d failed; %d more came too late to disturb anything; in %d enclaves the killed engine had lost host ports, so others were taken; seed %d; %s in all\n",
+		r.runs, r.rounds, len(r.failures), r.missed, r.lostPorts, r.seed, time.Since(r.begun).Round(time.Second))
 }
