@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -109,8 +110,13 @@ func TestDeathAtEveryCallConverges(t *testing.T) {
 			plan *plan.Plan
 			want map[string]string
 		}{{level("1"), first}, {level("2"), second}} {
+			before := len(h.backend.Changes())
+			h.forgetExecs()
 			dying(apply(c.plan))
-			h.apply(c.plan)
+			made := h.backend.Changes()[before:]
+			ran := h.forgetExecs()
+			_, healing, again := h.apply(c.plan)
+			repeatsLittle(t, fmt.Sprintf("death at call %d", death), made, healing, ran, again)
 			if diff := cmp.Diff(c.want, h.outcome()); diff != "" {
 				t.Errorf("death at call %d: %s", death, diff)
 			}
@@ -127,4 +133,30 @@ func TestDeathAtEveryCallConverges(t *testing.T) {
 		}
 	}
 	t.Logf("died at each of %d, %d and %d calls", firstCalls, secondCalls, removeCalls)
+}
+
+// forgetExecs gives the commands that ran so far and begins anew.
+func (h *harness) forgetExecs() []string {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	ran := h.execs
+	h.execs = nil
+	return ran
+}
+
+// repeatsLittle holds what an apply does after another one that died to what is needed: only the command that was not on
+// record yet runs again, and a service that the plan has stopped or removed by then is left alone.
+func repeatsLittle(t *testing.T, when string, made, healing, ran, again []string) {
+	t.Helper()
+	for i, command := range ran {
+		if i < len(ran)-1 && slices.Contains(again, command) {
+			t.Errorf("%s: %q had run and was on record, and ran again", when, command)
+		}
+	}
+	if slices.Contains(made, "RemoveService dev/job") && slices.Contains(healing, "CreateService dev/job") {
+		t.Errorf("%s: a service that had done its part was made again", when)
+	}
+	if slices.Contains(made, "StopService dev/idle") && slices.Contains(healing, "StartService dev/idle") {
+		t.Errorf("%s: a service that was stopped was started again", when)
+	}
 }

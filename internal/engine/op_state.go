@@ -35,6 +35,12 @@ func (x *execution) transition(ctx context.Context, i int, name string, target f
 		action = ActionStop
 	}
 	x.note(i, kindStep, id, verdict{action, taken.reason})
+	if target == fateStopped && planned != nil && planned.fate == fateStopped {
+		// On record first: a service that is found stopped after an interruption is then not started just to be stopped again.
+		if err := x.settleFate(ctx, planned, target); err != nil {
+			return err
+		}
+	}
 	if err := x.carryTransition(ctx, name, service, planned, target); err != nil {
 		return err
 	}
@@ -95,12 +101,21 @@ func (x *execution) removeService(ctx context.Context, i int, operation *plan.Re
 		return nil
 	}
 	x.note(i, kindService, name, verdict{ActionRemove, "the plan removes it"})
-	if err := x.dropService(ctx, name); err != nil {
-		return err
+	if planned != nil {
+		// On record first: a service that is found missing after an interruption has then done its part, and so have the
+		// instructions on it.
+		if err := x.settleFate(ctx, planned, fateRemoved); err != nil {
+			return err
+		}
 	}
+	return x.dropService(ctx, name)
+}
+
+// settleFate writes down how the plan leaves a service.
+func (x *execution) settleFate(ctx context.Context, planned *plannedService, target fate) error {
 	return x.store.now(ctx, func(r *record) {
-		if planned != nil && r.Services[planned.key] != nil {
-			r.Services[planned.key].Fate = fateRemoved
+		if known := r.Services[planned.key]; known != nil {
+			known.Fate = target
 		}
 	})
 }
