@@ -19,8 +19,8 @@ import (
 // removals bounds how many containers or volumes are removed at the same time.
 const removals = 8
 
-// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave; so a
-// removal that was cut off is simply repeated.
+// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave, and as
+// nobody would know of anything that is left without it; so a removal that was cut off is simply repeated.
 func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	conn, err := b.connect()
 	if err != nil {
@@ -32,10 +32,14 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 		conn.removeNetworks(ctx, name),
 		b.removeBuiltImages(ctx, conn, name),
 	)
+	shared := false
+	if failure == nil {
+		shared, failure = conn.removeEmptyImageOf(ctx, name)
+	}
 	if failure == nil {
 		failure = conn.removeContainers(ctx, name, true)
 	}
-	if failure == nil {
+	if failure == nil && shared {
 		failure = conn.removeEmptyImage(ctx)
 	}
 	if failure == nil {
