@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -300,6 +301,27 @@ func TestDockerTakesLocksOver(t *testing.T) {
 		if taken := time.Since(begun); taken > 5*time.Second {
 			t.Errorf("it took %s", taken)
 		}
+	})
+	t.Run("of this very process, which could not release it", func(t *testing.T) {
+		t.Parallel()
+		_, err := backend.Lock(t.Context(), name, "lost", "this process")
+		must(t, err)
+		// As where the engine is away when the lock is to be released.
+		var held struct {
+			Hold string `json:"hold"`
+		}
+		found, err := connectionOf(t, backend).ContainerInspect(t.Context(), lockName(name, "lost"), client.ContainerInspectOptions{})
+		must(t, err)
+		must(t, json.Unmarshal([]byte(found.Container.Config.Labels[labelHolderProcess]), &held))
+		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if _, err := backend.Lock(short, name, "lost", "another hold"); err == nil {
+			t.Fatal("it was taken over although it is held")
+		}
+		backend.holds.end(held.Hold)
+		unlock, err := backend.Lock(t.Context(), name, "lost", "this process, again")
+		must(t, err)
+		unlock()
 	})
 	foreign := objectLabels(name, roleLock, map[string]string{labelHolder: "somebody elsewhere", labelHolderProcess: `{"machine":"elsewhere","pid":1,"started":"1"}`})
 	impatient := New(Options{})
