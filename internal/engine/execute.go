@@ -32,6 +32,8 @@ type execution struct {
 	// own are the artifacts that the plan has given the run so far.
 	own     map[string]string
 	changed bool // something was done to a service, so the snapshot is out of date
+	// interrupted tells that the apply before this one did not come to its end.
+	interrupted bool
 }
 
 // rewindError asks to go back to where a service is added: an instruction needs a service that was left out, as it had

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -88,12 +89,25 @@ func (j *job) printed() string {
 	return text.String()
 }
 
-// complaint is the end of what the commands printed, for a failure.
+// complaint is what the commands say about a failure: the errors in their documents, or the end of what they printed.
 func (j *job) complaint() string {
 	content, err := os.ReadFile(j.errors.Name())
 	if err != nil {
 		return err.Error()
 	}
-	text := strings.TrimSpace(string(content) + "\n" + j.printed())
+	text := strings.TrimSpace(string(content))
+	printed := j.printed()
+	documents := json.NewDecoder(strings.NewReader(printed))
+	for {
+		var document struct{ Error *struct{ Message, Position string } }
+		if documents.Decode(&document) != nil {
+			break
+		}
+		if document.Error != nil {
+			text += "\n" + document.Error.Position + ": " + document.Error.Message
+			printed = ""
+		}
+	}
+	text += "\n" + printed
 	return text[max(0, len(text)-4000):]
 }

@@ -229,9 +229,26 @@ func (k *killing) killAfter(limit int64) (killed bool) {
 	}
 	_, err = k.backend.CreateEnclave(ctx, enclave.Spec{Name: k.name, Owner: testOwner})
 	must(k.T, err)
+	k.checkComplete(limit)
 	must(k.T, createAndStart(ctx, k.backend, k.name, k.request))
 	k.checkHealed(limit)
 	return true
+}
+
+// checkComplete checks that a service which has taken the place of the one before is whole, as nobody touches it again:
+// nothing may be left of its making.
+func (k *killing) checkComplete(limit int64) {
+	k.Helper()
+	snapshot, err := k.backend.Observe(k.Context(), k.name)
+	must(k.T, err)
+	if service, found := snapshot.Services["api"]; !found || service.Digest != k.request.Digest || len(snapshot.Extra) > 0 {
+		return
+	}
+	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	must(k.T, err)
+	if want := len(k.request.Spec.Files); len(volumes.Items) != want {
+		k.Errorf("after %d requests: the service is complete, with %d volumes, want %d", limit, len(volumes.Items), want)
+	}
 }
 
 // checkHealed checks that all is as if nobody had been killed.

@@ -66,10 +66,11 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 			return nil, err
 		}
 	}
-	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
+	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
 		return nil, err
 	}
-	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
+	// Whatever has the service's name has nothing half-done beside it, so this comes last.
+	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
 		return nil, err
 	}
 	return b.Service(ctx, name, service)
