@@ -50,9 +50,12 @@ func (e *engine) start(ctx context.Context, survivors bool) error {
 	}
 	fmt.Fprintf(log, "--- start, live-restore %t\n", survivors)
 	// It is not bound to a context: it is we who end it.
-	e.process = exec.CommandContext(context.WithoutCancel(ctx), "dockerd", "--config-file", configuration, "--host", "unix://"+engineSocket,
-		"--data-root", engineFolder+"/data", "--exec-root", engineFolder+"/exec", "--pidfile", engineFolder+"/engine.pid",
-		"--cgroup-parent", e.cgroup, "--shutdown-timeout", "20", fmt.Sprintf("--live-restore=%t", survivors))
+	arguments := []string{
+		"--config-file", configuration, "--host", "unix://" + engineSocket,
+		"--data-root", engineFolder + "/data", "--exec-root", engineFolder + "/exec", "--pidfile", engineFolder + "/engine.pid",
+		"--cgroup-parent", e.cgroup, "--shutdown-timeout", "20", fmt.Sprintf("--live-restore=%t", survivors),
+	}
+	e.process = exec.CommandContext(context.WithoutCancel(ctx), "dockerd", arguments...) //nolint:gosec // The folders are our own.
 	e.process.Stdout, e.process.Stderr = log, log
 	e.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := e.process.Start(); err != nil {

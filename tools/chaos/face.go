@@ -125,7 +125,7 @@ func (f *face) level(level string) error {
 }
 
 func (f *face) command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, name, arguments...)
+	command := exec.CommandContext(ctx, name, arguments...) //nolint:gosec // It is what was to be tested.
 	command.Dir, command.Env = f.folder, f.env
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return command

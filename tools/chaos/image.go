@@ -12,16 +12,14 @@ import (
 	"regexp"
 )
 
-// baseImage is what the services run. It carries no label of Sundog's: it is the user's own.
-const baseImage = "sundog-chaos/base:1"
-
 var libraryPath = regexp.MustCompile(`(/\S+) \(0x`)
 
-// importBase makes the base image out of the witness and of this machine's shell, as no registry is to be asked.
+// importBase makes the image of the services, sundog-chaos/base:1, out of the witness and of this machine's shell, as no
+// registry is to be asked. It carries no label of Sundog's: it is the user's own.
 func importBase(ctx context.Context, engine *api, witness string) error {
 	files := map[string]string{"/witness": witness, "/bin/sh": "/bin/sh", "/bin/sleep": "/bin/sleep", "/bin/cat": "/bin/cat"}
 	for _, program := range []string{"/bin/sh", "/bin/sleep", "/bin/cat"} {
-		listed, err := exec.CommandContext(ctx, "ldd", program).Output()
+		listed, err := exec.CommandContext(ctx, "ldd", program).Output() //nolint:gosec // The programs are named above.
 		if err != nil {
 			return fmt.Errorf("ldd %s: %w", program, err)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,19 +96,22 @@ func (j *job) complaint() string {
 	if err != nil {
 		return err.Error()
 	}
-	text := strings.TrimSpace(string(content))
+	var said strings.Builder
+	said.WriteString(strings.TrimSpace(string(content)))
 	printed := j.printed()
 	documents := json.NewDecoder(strings.NewReader(printed))
 	for {
-		var document struct{ Error *struct{ Message, Position string } }
+		var document struct {
+			Error *struct{ Message, Position string }
+		}
 		if documents.Decode(&document) != nil {
 			break
 		}
 		if document.Error != nil {
-			text += "\n" + document.Error.Position + ": " + document.Error.Message
+			fmt.Fprintf(&said, "\n%s: %s", document.Error.Position, document.Error.Message)
 			printed = ""
 		}
 	}
-	text += "\n" + printed
+	text := said.String() + "\n" + printed
 	return text[max(0, len(text)-4000):]
 }
