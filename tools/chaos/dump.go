@@ -46,8 +46,9 @@ func normalise(text string) string {
 // hostPorts are the ports on the host, which are drawn from this range by the names of enclave and service.
 var hostPorts = regexp.MustCompile(`\b[23]\d{4}\b`)
 
-// withoutHostPorts is for an engine that has lost ports: one that is killed while it starts a container takes the
-// container's host port for allocated from then on, and nobody can have it before the engine is started again.
+// withoutHostPorts is for an engine that has lost ports: one that was killed while it started a container, or whose
+// containers survived its end, may take a container's host port for allocated after that has gone, and then nobody can have
+// it before the engine is started again.
 func withoutHostPorts(facts map[string]string) map[string]string {
 	changed := make(map[string]string, len(facts))
 	for about, value := range facts {

@@ -28,13 +28,15 @@ type engine struct {
 	ended          chan struct{}
 	// survivors tells that containers outlive the daemon (live-restore).
 	survivors bool
+	// unsound tells that it takes free host ports for allocated; a new start mends it.
+	unsound bool
 }
 
 const engineTime = 90 * time.Second
 
 // start starts the daemon and returns once it answers.
 func (e *engine) start(ctx context.Context, survivors bool) error {
-	e.survivors = survivors
+	e.survivors, e.unsound = survivors, false
 	if err := os.MkdirAll(engineFolder, 0o700); err != nil {
 		return err
 	}

@@ -78,6 +78,6 @@ func (r *report) write() {
 	}
 	fmt.Fprintf(table, "all\t\t%d\t%d\t%d\t%d\t%d\n", all.runs, all.byCall, all.converged, all.needless, all.left)
 	_ = table.Flush() // To a terminal or a log.
-	fmt.Fprintf(r.writer, "\n%d runs in %d enclaves, %d failed; %d more came too late to disturb anything; in %d enclaves the killed engine had lost host ports, so others were taken; seed %d; %s in all\n",
+	fmt.Fprintf(r.writer, "\n%d runs in %d enclaves, %d failed; %d more came too late to disturb anything; in %d enclaves the engine had lost host ports by its end, so others were taken; seed %d; %s in all\n",
 		r.runs, r.rounds, len(r.failures), r.missed, r.lostPorts, r.seed, time.Since(r.begun).Round(time.Second))
 }

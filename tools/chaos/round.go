@@ -23,15 +23,15 @@ type life struct {
 	struck int
 	// groups are the process groups of disturbed steps.
 	groups []int
-	// engineKilled tells that the engine was killed, lostPorts that it has lost host ports by that since begun, where its
-	// log is read from.
-	engineKilled, lostPorts bool
-	begun                   int64
+	// engineEnded tells that the engine was ended, lostPorts that it has lost host ports by that since begun, where its log
+	// is read from.
+	engineEnded, lostPorts bool
+	begun                  int64
 }
 
 // live carries one round out and notes what came of it.
 func (c *chaos) live(ctx context.Context, r round) error {
-	if c.engine.survivors != r.survivors {
+	if c.engine.survivors != r.survivors || c.engine.unsound {
 		c.wire.close()
 		if err := errors.Join(c.engine.end(false), c.engine.start(ctx, r.survivors), c.wire.open(ctx)); err != nil {
 			return err
@@ -121,7 +121,7 @@ func (l *life) disturbed(ctx context.Context, phase int, d *disturbance, r *resu
 	}
 	if done.struck {
 		l.struck++
-		l.engineKilled = l.engineKilled || d.kind == killEngine
+		l.engineEnded = l.engineEnded || d.kind == killEngine || d.kind == restart
 	}
 	return done, nil
 }
@@ -133,7 +133,7 @@ func (l *life) compare(ctx context.Context, phase int, healed *outcome) error {
 		return err
 	}
 	failures := []error{l.alike(ctx, phase, got, healed), checkLogs(l.known.states[phase].logs, got.logs, l.struck)}
-	if l.number%3 == phase {
+	if l.number%4 == phase {
 		left, err := l.face.settled(ctx, levels[phase])
 		failures = append(failures, err)
 		if left != "" && !l.lostPorts {
@@ -151,8 +151,8 @@ func (l *life) alike(ctx context.Context, phase int, got *state, healed *outcome
 	if err != nil {
 		return err
 	}
-	if l.engineKilled && !l.lostPorts && l.engine.lostPorts(l.begun) {
-		l.lostPorts = true
+	if l.engineEnded && !l.lostPorts && l.engine.lostPorts(l.begun) {
+		l.lostPorts, l.engine.unsound = true, true
 		l.report.lostPorts++
 	}
 	if l.lostPorts {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -317,6 +318,18 @@ func TestDockerTakesLocksOver(t *testing.T) {
 		unlock()
 		if taken := time.Since(begun); taken > 5*time.Second {
 			t.Errorf("it took %s", taken)
+		}
+	})
+	t.Run("that nobody wants any more", func(t *testing.T) {
+		t.Parallel()
+		labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+		_, err := connectionOf(t, backend).createFromEmpty(t.Context(), lockName(name, "forgotten"), labels)
+		must(t, err)
+		unlock, err := backend.Lock(t.Context(), name, "run/other", "the next one")
+		must(t, err)
+		unlock()
+		if _, err := connectionOf(t, backend).ContainerInspect(t.Context(), lockName(name, "forgotten"), client.ContainerInspectOptions{}); !errdefs.IsNotFound(err) {
+			t.Errorf("a dead lock is left: %v", err)
 		}
 	})
 	t.Run("of this very process, which could not release it", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"sync"
 	"time"
 
@@ -31,13 +32,32 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.ContainerInspect(ctx, storeName(name), client.ContainerInspectOptions{}); err != nil {
-		if errdefs.IsNotFound(err) {
-			return nil, noEnclave(name)
-		}
-		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, conn.translate(err))
+	found, err := conn.storeAndLocks(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
+	}
+	stored := false
+	for _, item := range found {
+		stored = stored || item.Labels[enclave.LabelRole] == roleStore
+	}
+	if !stored {
+		return nil, noEnclave(name)
+	}
+	if err := b.removeDeadLocks(ctx, conn, found); err != nil {
+		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
 	}
 	return b.acquire(ctx, conn, name, lock, holder)
+}
+
+// storeAndLocks lists an enclave's store and all its locks by one call.
+func (c *connection) storeAndLocks(ctx context.Context, name string) ([]container.Summary, error) {
+	// Engines match names with or without their leading slash.
+	names := fmt.Sprintf("^/?(%s$|%s)", regexp.QuoteMeta(storeName(name)), regexp.QuoteMeta(lockPrefix(name)))
+	found, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: withLabels(ofEnclave(name)).Add("name", names)})
+	if err != nil {
+		return nil, c.translate(err)
+	}
+	return found.Items, nil
 }
 
 func (b *Backend) acquire(ctx context.Context, conn *connection, name, lock, holder string) (unlock func(), err error) {
@@ -190,16 +210,16 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 
 // removeDeadLocks removes the locks of processes that were killed. Nobody may ever want such a lock again, so it would
 // stay as long as the enclave.
-func (c *connection) removeDeadLocks(ctx context.Context, name string) error {
-	locks, err := c.containersOf(ctx, ofEnclave(name), ofRole(roleLock))
-	if err != nil {
-		return err
-	}
-	for _, item := range locks {
-		if alive, known := holderAlive(item.Labels); !known || alive {
+func (b *Backend) removeDeadLocks(ctx context.Context, conn *connection, found []container.Summary) error {
+	for _, item := range found {
+		if item.Labels[enclave.LabelRole] != roleLock {
 			continue
 		}
-		if err := c.removeContainer(ctx, item.ID); err != nil {
+		alive, known := holderAlive(item.Labels)
+		if dead := known && !alive || b.holds.lost(item.Labels); !dead {
+			continue
+		}
+		if err := conn.removeContainer(ctx, item.ID); err != nil {
 			return fmt.Errorf("remove the lock of a dead process: %w", err)
 		}
 	}
