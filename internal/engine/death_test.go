@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
@@ -159,4 +160,49 @@ func repeatsLittle(t *testing.T, when string, made, healing, ran, again []string
 	if slices.Contains(made, "StopService dev/idle") && slices.Contains(healing, "StartService dev/idle") {
 		t.Errorf("%s: a service that was stopped was started again", when)
 	}
+}
+
+// TestTracesOfAnInterruptedRemovalGo has a service vanish that is about to be removed, as an apply leaves it that dies in the
+// middle of its removal: the backend may hold more of it than its container.
+func TestTracesOfAnInterruptedRemovalGo(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.apply(planOf(add("db"), add("old")))
+	h.backend.Vanish(testEnclave, "old")
+	h.answer = func(string, []string) (*enclave.ExecResult, error) { return nil, errDead }
+	h.fails(planOf(add("db"), exec("seed", "db", "seed")), "dead")
+	h.answer = nil
+	_, changes, _ := h.apply(planOf(add("db"), exec("seed", "db", "seed")))
+	same(t, "changes after the interruption", changes, []string{"RemoveService dev/old"})
+	_, changes, _ = h.apply(planOf(add("db"), exec("seed", "db", "seed")))
+	same(t, "changes afterwards", changes, nil)
+
+	// The same for one that an instruction removes.
+	removing := planOf(add("job"), exec("work", "job", "work"), &plan.RemoveService{Service: "job"}, exec("after", "db", "after"))
+	h.apply(planOf(add("db")))
+	removing.Instructions = append(planOf(add("db")).Instructions, removing.Instructions...)
+	h.apply(removing)
+	if err := h.changeRecord(func(r *record) { r.Services["job"].Removing = true }); err != nil {
+		t.Fatal(err)
+	}
+	_, changes, execs := h.apply(removing)
+	same(t, "changes after the interruption", changes, []string{"RemoveService dev/job"})
+	same(t, "commands after the interruption", execs, nil)
+	_, changes, _ = h.apply(removing)
+	same(t, "changes afterwards", changes, nil)
+}
+
+// changeRecord changes what is on record of the run.
+func (h *harness) changeRecord(edit func(*record)) error {
+	h.Helper()
+	known, err := readRecord(h.Context(), h.backend, testEnclave, testRun)
+	if err != nil {
+		return err
+	}
+	edit(known)
+	content, err := known.encode()
+	if err != nil {
+		return err
+	}
+	return h.backend.WriteRecord(h.Context(), testEnclave, recordName(testRun), content)
 }
