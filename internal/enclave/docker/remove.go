@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -154,16 +153,18 @@ func (b *Backend) removeBuiltImages(ctx context.Context, conn *connection, name 
 	if err != nil {
 		return err
 	}
-	return removeAll(slices.Collect(maps.Values(files)), func(image []byte) error {
+	// One after the other: they share layers, and the engine stumbles where two that do are removed at the same time.
+	var failures []error
+	for _, image := range files {
 		switch text := string(image); {
 		case text == "":
-			return nil
 		case strings.HasPrefix(text, imageIDPrefix):
-			return conn.removeSuperseded(ctx, text)
+			failures = append(failures, conn.removeSuperseded(ctx, text))
 		default:
-			return conn.removeImage(ctx, text)
+			failures = append(failures, conn.removeImage(ctx, text))
 		}
-	})
+	}
+	return errors.Join(failures...)
 }
 
 // imageIDPrefix begins an image's ID, and no image's name.
