@@ -42,6 +42,7 @@ require (
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/crypto v0.50.0
 	golang.org/x/sync v0.24.0
+	golang.org/x/term v0.42.0
 	golang.org/x/tools v0.43.0
 )
 
