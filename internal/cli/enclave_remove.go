@@ -102,7 +102,7 @@ func newEnclaveStart(t *tools) *cobra.Command {
 	return newPause(t, "start NAME", "Start the services of an enclave that was stopped",
 		"Services are started in the order of their earlier start. Those that their plan leaves stopped, and those that have done\n"+
 			"their work, stay as they are. Whether they get ready is not waited for.",
-		(*engine.Engine).Start)
+		start)
 }
 
 func newPause(t *tools, use, short, long string, do func(*engine.Engine, context.Context, string) ([]string, error)) *cobra.Command {

@@ -88,7 +88,7 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	maps.Copy(result.Artifacts, known.Artifacts)
 	for name, recorded := range known.Services {
 		if service, found := result.Services[name]; found {
-			service.Holds = holds(&service.Service, recorded)
+			service.Holds, service.place = holds(&service.Service, recorded), recorded.Place
 			if service.Holds && service.State == enclave.StateExited && recorded.Fate != fateStopped {
 				service.Status = StatusCompleted
 			}

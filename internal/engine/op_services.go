@@ -161,7 +161,7 @@ func (x *execution) makeContainer(ctx context.Context, choice *serviceChoice) (*
 func (x *execution) remember(ctx context.Context, choice *serviceChoice, service *enclave.Service, readiness string) {
 	known := &serviceRecord{
 		Digest: choice.wish.digest, Parts: choice.wish.parts, ContainerID: service.ID, Readiness: readiness,
-		Hostname: service.Hostname, IPAddress: service.IPAddress, Fate: fateRunning,
+		Hostname: service.Hostname, IPAddress: service.IPAddress, Fate: fateRunning, Place: choice.planned.instruction + 1,
 	}
 	x.store.later(ctx, func(r *record) {
 		delete(r.Intents, choice.planned.key)

@@ -62,6 +62,8 @@ type serviceRecord struct {
 	Hostname  string `json:"hostname,omitempty"`
 	IPAddress string `json:"ip_address,omitempty"`
 	Fate      fate   `json:"fate"`
+	// Place in the order of the plan: that of the instruction that adds it, counted from 1.
+	Place int `json:"place,omitempty"`
 	// Completed tells that the process ended with code 0 during an apply and is expected to have ended.
 	Completed bool `json:"completed,omitempty"`
 	// Failed tells that the start failed; the container was kept for inspection.
