@@ -56,7 +56,7 @@ func newClean(t *tools) *cobra.Command {
 			if call.asJSON && !call.dryRun && !call.yes {
 				return usage("--format json cannot ask: add --yes or --dry-run")
 			}
-			if call.backend, err = t.backend(backend.kind); err != nil {
+			if call.backend, err = t.backend(backend); err != nil {
 				return err
 			}
 			return call.run(command)

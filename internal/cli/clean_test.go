@@ -102,7 +102,7 @@ func TestCleanRemovesWhatWasLeft(t *testing.T) {
 		{Name: "gone", Owner: "somebody", Objects: []string{"network sundog-gone", "volume x"}, CreatedAt: w.clock},
 		{Name: "stuck", Objects: []string{"volume y"}, CreatedAt: w.clock},
 	}}
-	w.tools.backend = func(string) (enclave.Backend, error) { return backend, nil }
+	w.tools.backend = func(backendFlag) (enclave.Backend, error) { return backend, nil }
 	contains(t, w.ok("clean", "--dry-run"), "gone", "no enclave any more: network sundog-gone, volume x", "somebody", "stuck")
 	result := w.run("clean", "--yes", "--format", "json")
 	cleaned := decodeInto[[]cleanedEnclave](t, result.output)

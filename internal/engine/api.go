@@ -74,6 +74,8 @@ type Result struct {
 	CreatedAt time.Time
 	// Complete tells that the last apply came to its end.
 	Complete bool
+	// Failure is why it did not, as the apply told it; empty where it did, or was cut off.
+	Failure string
 	// Services of the run by name, tasks left out. A service that the record knows and that is gone has State "missing".
 	Services map[string]Service
 	// Artifacts maps the names of the run's artifacts to their digests: of uploaded files that of their tree, of all

@@ -106,7 +106,7 @@ func (x *execution) apply(ctx context.Context) error {
 	if err := x.checkCapacity(ctx); err != nil {
 		return err
 	}
-	x.store.change(func(r *record) { r.Complete = false })
+	x.store.change(func(r *record) { r.Complete, r.Failure = false, "" })
 	if err := x.ensureImages(ctx); err != nil {
 		return err
 	}

@@ -168,6 +168,9 @@ func (x *execution) settle(ctx context.Context) error {
 func (x *execution) result(ctx context.Context, seen *observation, failure error) (*Result, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
+	if failure != nil {
+		x.store.change(func(r *record) { r.noteFailure(x.redact.Replace(failure.Error())) })
+	}
 	if err := x.store.flush(ctx); err != nil {
 		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
 	}

@@ -83,7 +83,7 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	if known == nil {
 		return result
 	}
-	result.Owner, result.CreatedAt, result.Complete = known.Owner, known.CreatedAt, known.Complete
+	result.Owner, result.CreatedAt, result.Complete, result.Failure = known.Owner, known.CreatedAt, known.Complete, known.Failure
 	result.Output = known.Output.value
 	maps.Copy(result.Artifacts, known.Artifacts)
 	for name, recorded := range known.Services {

@@ -26,6 +26,8 @@ type Options struct {
 	// Host is the engine's address, for example unix:///var/run/docker.sock. Empty means: DOCKER_HOST, then the context
 	// that the Docker CLI uses (DOCKER_CONTEXT or its configuration), then the platform's socket.
 	Host string
+	// HostFrom says where Host was set, for errors; without it, it is the provider block.
+	HostFrom string
 	// Logger receives what is worth knowing but stops nothing; nil discards it.
 	Logger *slog.Logger
 }
@@ -59,7 +61,7 @@ func New(options Options) *Backend {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}
 	backend.connect = sync.OnceValues(func() (*connection, error) {
-		endpoint, err := chooseEndpoint(options.Host)
+		endpoint, err := chooseEndpoint(options.Host, options.HostFrom)
 		if err != nil {
 			return nil, &enclave.UnreachableError{Endpoint: endpoint.Host, Chosen: endpoint.Chosen, Err: err}
 		}
