@@ -125,7 +125,7 @@ func noCommand(command *cobra.Command, args []string) error {
 			known = append(known, child.Aliases...)
 		}
 	}
-	return usage("there is no command %q in %q%s. `%s --help` lists them", args[0], command.CommandPath(), didYouMean(args[0], known), command.CommandPath())
+	return usage("there is no command %q in %q%s: `%s --help` lists them", args[0], command.CommandPath(), didYouMean(args[0], known), command.CommandPath())
 }
 
 // flagError names a flag that may have been meant.
@@ -134,5 +134,5 @@ func flagError(command *cobra.Command, err error) error {
 	if !found {
 		return usage("%w. `%s --help` shows the flags", err, command.CommandPath())
 	}
-	return usage("there is no flag --%s in %q%s. `%s --help` shows the flags", wrong, command.CommandPath(), didYouMeanFlag(command, wrong), command.CommandPath())
+	return usage("there is no flag --%s in %q%s: `%s --help` shows the flags", wrong, command.CommandPath(), didYouMeanFlag(command, wrong), command.CommandPath())
 }

@@ -176,7 +176,7 @@ func (i *inspection) artifact(name, run string) (artifactDocument, error) {
 	case len(found) == 0 && len(known) == 0:
 		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifacts: `sundog enclave inspect` shows what is in it", i.Name)
 	case len(found) == 0:
-		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifact %q%s. It has %s", i.Name, name, didYouMean(name, known), strings.Join(known, ", "))
+		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifact %q%s: it has %s", i.Name, name, didYouMean(name, known), strings.Join(known, ", "))
 	}
 	for _, other := range found[1:] {
 		if other.Digest != found[0].Digest {

@@ -114,5 +114,5 @@ func findPort(service string, ports []portDocument, wanted string) (portDocument
 	if len(known) == 0 {
 		return portDocument{}, fmt.Errorf("service %q has no ports", service)
 	}
-	return portDocument{}, fmt.Errorf("service %q has no port %q%s. It has %s", service, wanted, didYouMean(wanted, known), strings.Join(known, ", "))
+	return portDocument{}, fmt.Errorf("service %q has no port %q%s: it has %s", service, wanted, didYouMean(wanted, known), strings.Join(known, ", "))
 }

@@ -315,7 +315,7 @@ func (c *carried) write(command *cobra.Command, notices io.Writer, failure error
 		}
 	}
 	if failure != nil {
-		return explained(failure)
+		return explained(c.furtherLook(failure))
 	}
 	if c.result.Output != nil {
 		if err := encodeJSON(command.OutOrStdout(), hideSensitive(c.result.Output)); err != nil {
@@ -324,6 +324,15 @@ func (c *carried) write(command *cobra.Command, notices io.Writer, failure error
 	}
 	fmt.Fprintf(notices, "The enclave %s holds the run %q: %s.\n", c.enclave, c.request.Run, engine.Summary(c.result))
 	return nil
+}
+
+// furtherLook says where more is to be seen of a service that failed and whose container was kept.
+func (c *carried) furtherLook(failure error) error {
+	about, ok := errors.AsType[*engine.Error](failure)
+	if !ok || about.Service == "" || c.result == nil || c.result.Services[about.Service].ID == "" {
+		return failure
+	}
+	return fmt.Errorf("%w\n\nIt is kept until the next run: `sundog logs %s %s`, `sundog enclave inspect %s`", failure, c.request.Enclave, about.Service, c.request.Enclave)
 }
 
 // hideSensitive keeps from a terminal what the package itself calls sensitive.

@@ -12,7 +12,7 @@ import (
 // didYouMean gives the part of a sentence that names what may have been meant; empty where nothing is near.
 func didYouMean(typed string, known []string) string {
 	if best := nearest(typed, known); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
+		return fmt.Sprintf(" (did you mean %q?)", best)
 	}
 	return ""
 }
@@ -21,7 +21,7 @@ func didYouMeanFlag(command *cobra.Command, typed string) string {
 	var known []string
 	command.Flags().VisitAll(func(flag *pflag.Flag) { known = append(known, flag.Name) })
 	if best := nearest(typed, known); best != "" {
-		return "; did you mean --" + best + "?"
+		return " (did you mean --" + best + "?)"
 	}
 	return ""
 }

@@ -30,7 +30,7 @@ func missing(ctx context.Context, backend enclave.Backend, name, service string,
 	snapshot, lookErr := backend.Observe(ctx, name)
 	switch {
 	case errors.Is(lookErr, enclave.ErrNotFound):
-		return failed(fmt.Errorf("enclave %q: %w%s. `sundog enclave ls` lists the enclaves", name, enclave.ErrNotFound, didYouMean(name, enclaveNames(ctx, backend))))
+		return failed(fmt.Errorf("enclave %q: %w%s: `sundog enclave ls` lists the enclaves", name, enclave.ErrNotFound, didYouMean(name, enclaveNames(ctx, backend))))
 	case lookErr != nil || service == "":
 		return explained(err)
 	case snapshot.Services[service].Name != "":
@@ -44,13 +44,5 @@ func missing(ctx context.Context, backend enclave.Backend, name, service string,
 	if len(known) > 0 {
 		has = "the enclave has " + strings.Join(known, ", ")
 	}
-	return failed(fmt.Errorf("service %q in enclave %q: %w%s %s", service, name, enclave.ErrNotFound, sentence(didYouMean(service, known)), has))
-}
-
-// sentence ends a part of one, so that another may follow.
-func sentence(text string) string {
-	if strings.HasSuffix(text, "?") {
-		return text + " Here,"
-	}
-	return text + ":"
+	return failed(fmt.Errorf("service %q in enclave %q: %w%s: %s", service, name, enclave.ErrNotFound, didYouMean(service, known), has))
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,10 +38,32 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 				return fmt.Errorf("read run %q of enclave %q: %w", name, enclaveName, err)
 			}
 			inspection.Runs[i] = resultOf(name, snapshot, known)
-			return nil
+			return e.lookAtEnds(groupContext, enclaveName, inspection.Runs[i])
 		})
 	}
 	return inspection, group.Wait()
+}
+
+// lookAtEnds finds out how services have ended that failed, as a snapshot does not tell all of it.
+func (e *Engine) lookAtEnds(ctx context.Context, enclaveName string, run *Result) error {
+	for _, name := range sortedKeys(run.Services) {
+		service := run.Services[name]
+		if service.State != enclave.StateExited || service.ExitCode == 0 {
+			continue
+		}
+		found, err := e.backend.Service(ctx, enclaveName, name)
+		if errors.Is(err, enclave.ErrNotFound) {
+			continue // It was removed meanwhile.
+		}
+		if err != nil {
+			return err
+		}
+		if found.ID == service.ID && found.State == service.State {
+			service.Service, service.Status = *found, statusOf(found)
+			run.Services[name] = service
+		}
+	}
+	return nil
 }
 
 // runsOf names the runs of which there is a record or a container, sorted.

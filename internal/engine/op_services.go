@@ -186,7 +186,7 @@ func (x *execution) start(ctx context.Context, name string) error {
 	started, err := x.engine.backend.StartService(ctx, x.request.Enclave, name)
 	done(err)
 	if err != nil {
-		return &serviceError{name, fmt.Errorf("start service %q: %w", name, err)}
+		return &serviceError{name, err}
 	}
 	x.world.setService(name, started)
 	return nil
