@@ -406,7 +406,9 @@ func TestFailureTellsTheCallsThatLedToIt(t *testing.T) {
 func TestInspectionTellsWhyTheLastApplyFailed(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, nil)
-	h.answer = func(string, []string) (*enclave.ExecResult, error) { return &enclave.ExecResult{Code: 4, Output: "no table"}, nil }
+	h.answer = func(string, []string) (*enclave.ExecResult, error) {
+		return &enclave.ExecResult{Code: 4, Output: "no table"}, nil
+	}
 	p := planOf(add("api"), exec("api#1", "api", "migrate"))
 	h.fails(p, "exit code 4")
 	failureOf := func() string {
