@@ -14,8 +14,21 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 )
 
+// screen is what is seen on a terminal, with its keyboard.
+type screen struct {
+	notebook
+	keyboard io.Writer
+}
+
+func (s *screen) press(t *testing.T, keys string) {
+	t.Helper()
+	if _, err := io.WriteString(s.keyboard, keys); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // terminalPair gives a terminal and what is seen on it.
-func terminalPair(t *testing.T, width, height uint16) (*os.File, *notebook) {
+func terminalPair(t *testing.T, width, height uint16) (*os.File, *screen) {
 	t.Helper()
 	mine, theirs, err := pty.Open()
 	if err != nil {
@@ -28,7 +41,7 @@ func terminalPair(t *testing.T, width, height uint16) (*os.File, *notebook) {
 	if err := pty.Setsize(mine, &pty.Winsize{Cols: width, Rows: height}); err != nil {
 		t.Fatal(err)
 	}
-	seen := &notebook{}
+	seen := &screen{keyboard: mine}
 	go func() { _, _ = io.Copy(seen, mine) }()
 	return theirs, seen
 }
