@@ -128,12 +128,12 @@ func orphansOf(ctx context.Context, backend enclave.Backend) ([]cleanedEnclave, 
 	if err != nil {
 		return nil, err
 	}
-	orphans := make([]cleanedEnclave, len(found))
-	for i, orphan := range found {
-		orphans[i] = cleanedEnclave{Orphan: true, Objects: orphan.Objects, enclaveDocument: enclaveDocument{
+	orphans := []cleanedEnclave{}
+	for _, orphan := range found {
+		orphans = append(orphans, cleanedEnclave{Orphan: true, Objects: orphan.Objects, enclaveDocument: enclaveDocument{
 			ID: backend.Name() + "/" + orphan.Name, Name: orphan.Name, Backend: backend.Name(), Owner: orphan.Owner,
 			Labels: map[string]string{}, CreatedAt: orphan.CreatedAt,
-		}}
+		}})
 	}
 	images, err := tidy.OrphanImages(ctx)
 	if err != nil {

@@ -143,7 +143,7 @@ func attachTerminal(ctx context.Context, command *cobra.Command, request *enclav
 	if !ok {
 		return restore, usage("the input is no terminal: leave -t out (-i alone passes the input on)")
 	}
-	descriptor := int(input.Fd()) //nolint:gosec // Descriptors are small.
+	descriptor := int(input.Fd())
 	before, err := term.MakeRaw(descriptor)
 	if err != nil {
 		return restore, &ExitError{Code: ExitOwn, Err: fmt.Errorf("set the terminal up: %w", err)}

@@ -99,7 +99,7 @@ func TestWhatMayHaveBeenMeant(t *testing.T) {
 		want string
 	}{
 		{[]string{"enclav"}, `"enclave"`},
-		{[]string{"enclave", "inpsect"}, `"inspect"`},
+		{[]string{"enclave", "isnpect"}, `"inspect"`},
 		{[]string{"files", "gte"}, `"get"`},
 		{[]string{"package", "plna"}, `"plan"`},
 		{[]string{"run", "--enclve", "x"}, "--enclave"},

@@ -104,7 +104,7 @@ func (c *logsCall) await(ctx context.Context, name string, last *enclave.Service
 		found, err := c.backend.Service(ctx, c.enclave, name)
 		switch {
 		case ctx.Err() != nil:
-			return nil, nil //nolint:nilnil // There is nothing to wait for any more.
+			return nil, nil //nolint:nilnil,nilerr // There is nothing to wait for any more.
 		case errors.Is(err, enclave.ErrNotFound):
 			if _, err := c.backend.Enclave(ctx, c.enclave); errors.Is(err, enclave.ErrNotFound) {
 				fmt.Fprintf(c.notices, "The enclave %q is gone.\n", c.enclave)

@@ -329,7 +329,7 @@ func (c *carried) write(command *cobra.Command, notices io.Writer, failure error
 // furtherLook says where more is to be seen of a service that failed and whose container was kept.
 func (c *carried) furtherLook(failure error) error {
 	about, ok := errors.AsType[*engine.Error](failure)
-	if !ok || about.Service == "" || c.result == nil || c.result.Services[about.Service].ID == "" {
+	if !ok || errors.Is(failure, context.Canceled) || about.Service == "" || c.result == nil || c.result.Services[about.Service].ID == "" {
 		return failure
 	}
 	return fmt.Errorf("%w\n\nIt is kept until the next run: `sundog logs %s %s`, `sundog enclave inspect %s`", failure, c.request.Enclave, about.Service, c.request.Enclave)

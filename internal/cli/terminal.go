@@ -12,7 +12,7 @@ import (
 // terminalOf gives the terminal behind an input or output, if there is one.
 func terminalOf(stream any) (*os.File, bool) {
 	file, ok := stream.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // Descriptors are small.
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil, false
 	}
 	return file, true
@@ -34,7 +34,7 @@ const (
 
 // sizeOf is a terminal's size; zero where it cannot be told.
 func sizeOf(terminal *os.File) enclave.TerminalSize {
-	width, height, err := term.GetSize(int(terminal.Fd())) //nolint:gosec // Descriptors are small.
+	width, height, err := term.GetSize(int(terminal.Fd()))
 	if err != nil {
 		return enclave.TerminalSize{}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -80,32 +81,39 @@ func (w *Writer) rotate(file string) {
 }
 
 // Prune removes the files of a folder of which nothing was written since a time, and the folders that are empty then. It
-// gives what it removed.
+// gives what it removed. A folder that is not there has none.
 func Prune(folder string, since time.Time) (removed []string, err error) {
-	err = filepath.WalkDir(folder, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(file) != Extension {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	defer root.Close() //nolint:errcheck // Nothing was written through it.
+	var old []string
+	err = fs.WalkDir(root.FS(), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != Extension {
 			return ignoreMissing(err)
 		}
 		info, err := entry.Info()
-		if err != nil || !info.ModTime().Before(since) || !holdsEvents(file) {
-			return ignoreMissing(err)
+		if err == nil && info.ModTime().Before(since) && holdsEvents(root, file) {
+			old = append(old, file)
 		}
-		if err := os.Remove(file); err != nil {
-			return ignoreMissing(err)
-		}
-		removed = append(removed, file)
-		// It goes only where it is empty, and the folder itself stays.
-		if parent := filepath.Dir(file); parent != filepath.Clean(folder) {
-			_ = os.Remove(parent)
-		}
-		return nil
+		return ignoreMissing(err)
 	})
+	for _, file := range old {
+		if err := root.Remove(file); err != nil {
+			return removed, ignoreMissing(err)
+		}
+		removed = append(removed, filepath.Join(folder, filepath.FromSlash(file)))
+		if parent := path.Dir(file); parent != "." {
+			_ = root.Remove(parent) // It goes only where it is empty.
+		}
+	}
 	return removed, err
 }
 
 // holdsEvents tells that a file is one of ours, as folders are the user's to choose.
-func holdsEvents(file string) bool {
-	opened, err := os.Open(file)
+func holdsEvents(root *os.Root, file string) bool {
+	opened, err := root.Open(file)
 	if err != nil {
 		return false
 	}
