@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type cleaning struct {
 	tools               *tools
 	backend             enclave.Backend
 	names               []string // only these; empty means all
+	notices             io.Writer
 	dryRun, yes, asJSON bool
 }
 
@@ -55,7 +57,7 @@ func newClean(t *tools) *cobra.Command {
 		ValidArgsFunction: t.completeAllEnclaves(&backend),
 		RunE: func(command *cobra.Command, args []string) error {
 			var err error
-			call.names = args
+			call.names, call.notices = args, command.ErrOrStderr()
 			if call.asJSON, err = format.json(); err != nil {
 				return err
 			}
@@ -195,9 +197,16 @@ func (c *cleaning) removeOne(ctx context.Context, entry *cleanedEnclave) error {
 		}
 		return tidy.RemoveOrphan(ctx, entry.Name)
 	}
-	return engine.New(c.backend, engine.Options{}).Dispose(ctx, entry.Name, engine.Disposal{
+	return engine.New(c.backend, engine.Options{Command: "sundog clean", Events: c.tell}).Dispose(ctx, entry.Name, engine.Disposal{
 		Patience: cleanPatience, Still: func(now *enclave.Enclave) bool { return isExpired(now, c.tools.now()) },
 	})
+}
+
+// tell tells for whom it waits.
+func (c *cleaning) tell(event engine.Event) {
+	if !c.asJSON {
+		fmt.Fprintln(c.notices, progressLine(event, 0))
+	}
 }
 
 // remove removes one after the other and notes what became of each.

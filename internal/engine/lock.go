@@ -29,34 +29,38 @@ func (e *Engine) lock(ctx context.Context, enclaveName, name, owner string) (unl
 	}
 	watching, end := context.WithCancel(ctx)
 	told := make(chan bool, 1)
-	go func() { told <- e.tellHolder(watching, enclaveName, name) }()
+	// Locks within an apply are held for a moment only; what one waits for is another apply.
+	if run, ofRun := strings.CutPrefix(name, lockOf("")); ofRun {
+		go func() { told <- e.tellHolder(watching, enclaveName, run) }()
+	} else {
+		told <- false
+	}
 	unlock, err = e.backend.Lock(ctx, enclaveName, name, e.holder(owner))
 	end()
 	if <-told {
-		e.lockEvent(enclaveName, name, outcomeOf(err), messageOf(err))
+		e.lockEvent(enclaveName, strings.TrimPrefix(name, lockOf("")), outcomeOf(err), messageOf(err))
 	}
 	return unlock, err
 }
 
-// tellHolder tells who holds a lock that is still waited for, and whenever that changes. It gives whether it did.
-func (e *Engine) tellHolder(ctx context.Context, enclaveName, name string) (told bool) {
+// tellHolder tells who holds the lock of a run that is still waited for, and whenever that changes. It gives whether it did.
+func (e *Engine) tellHolder(ctx context.Context, enclaveName, run string) (told bool) {
 	last := ""
 	for pause := lockSilence; sleep(ctx, pause) == nil; pause = lockLook {
-		holder, since, err := e.backend.LockHolder(ctx, enclaveName, name)
+		holder, since, err := e.backend.LockHolder(ctx, enclaveName, lockOf(run))
 		if err != nil {
 			continue // Nobody holds it any more, or that cannot be told: the next look may tell more.
 		}
 		text := fmt.Sprintf("held by %s since %s", holder, since.Local().Format(time.DateTime))
 		if text != last && ctx.Err() == nil {
-			e.lockEvent(enclaveName, name, eventStarted, text)
+			e.lockEvent(enclaveName, run, eventStarted, text)
 			last, told = text, true
 		}
 	}
 	return told
 }
 
-func (e *Engine) lockEvent(enclaveName, name, status, message string) {
-	run, _ := strings.CutPrefix(name, lockOf(""))
+func (e *Engine) lockEvent(enclaveName, run, status, message string) {
 	e.events(Event{Time: time.Now(), Enclave: enclaveName, Run: run, Step: eventLock, Object: run, Status: status, Message: message})
 }
 
