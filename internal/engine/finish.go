@@ -109,10 +109,13 @@ func (x *execution) finish(ctx context.Context) error {
 				delete(r.Borrowed, name)
 			}
 		}
-		for key := range r.Services {
-			if !x.isPlanned(key) {
+		for key, service := range r.Services {
+			place := x.placeInPlan(key)
+			if place == 0 {
 				delete(r.Services, key)
+				continue
 			}
+			service.Place = place // Instructions may have moved since it was made.
 		}
 		after := r.contents()
 		for _, digest := range sortedKeys(before) {
@@ -132,15 +135,16 @@ func (x *execution) finish(ctx context.Context) error {
 	return x.store.now(ctx, func(r *record) { r.Pending = nil })
 }
 
-func (x *execution) isPlanned(key string) bool {
-	for _, planned := range x.order.added {
+// placeInPlan is the place of the instruction that adds a service, counted from 1; zero where none does.
+func (x *execution) placeInPlan(key string) int {
+	for i, planned := range x.order.added {
 		for _, service := range planned {
 			if service.key == key {
-				return true
+				return i + 1
 			}
 		}
 	}
-	return false
+	return 0
 }
 
 // stepIDs gives the IDs of all imperative instructions of the plan.
@@ -197,6 +201,9 @@ func (x *execution) settle(ctx context.Context) error {
 func (x *execution) result(ctx context.Context, seen *observation, failure error) (*Result, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
+	if failure != nil {
+		x.store.change(func(r *record) { r.noteFailure(x.redact.Replace(failure.Error())) })
+	}
 	if err := x.store.flush(ctx); err != nil {
 		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
 	}
