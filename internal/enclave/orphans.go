@@ -26,3 +26,10 @@ type Tidy interface {
 	// completed. Nothing there is success.
 	RemoveOrphan(ctx context.Context, name string) error
 }
+
+// Remaining is a Backend on which an enclave can lose a part of itself: whoever has it on record asks before it forgets it.
+type Remaining interface {
+	// Remains gives what there is under the name of an enclave that is not there or lacks a part of itself; nil if there is
+	// nothing. What somebody is about to make is part of it.
+	Remains(ctx context.Context, name string) (*Orphan, error)
+}

@@ -36,6 +36,8 @@ type execution struct {
 	// images are the keys of the record's images that the plan has.
 	images  map[string]bool
 	changed bool // something was done to a service, so the snapshot is out of date
+	// interrupted tells that the apply before this one did not come to its end.
+	interrupted bool
 }
 
 // rewindError asks to go back to where a service is added: an instruction needs a service that was left out, as it had

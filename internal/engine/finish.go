@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,7 +49,31 @@ func (x *execution) removeLeftovers(ctx context.Context) error {
 		}
 		group.Go(func() error { return x.dropService(ctx, name) })
 	}
+	for _, name := range x.traces() {
+		// Nobody sees anything of it, but an interruption may have left what only the backend knows.
+		if _, found := names[name]; !found {
+			group.Go(func() error { return x.engine.backend.RemoveService(ctx, x.request.Enclave, name) })
+		}
+	}
 	return group.Wait()
+}
+
+// traces names services that an apply which was cut off has on record, that the plan does not have, and of which there is
+// no container.
+func (x *execution) traces() []string {
+	names := map[string]bool{}
+	if !x.interrupted {
+		return nil
+	}
+	x.store.mutex.Lock()
+	defer x.store.mutex.Unlock()
+	for _, key := range slices.Concat(sortedKeys(x.store.record.Services), sortedKeys(x.store.record.Intents)) {
+		name, _, _ := strings.Cut(key, additionMark)
+		if x.order.last[name] == nil && x.world.service(name) == nil {
+			names[name] = true
+		}
+	}
+	return sortedKeys(names)
 }
 
 // finish resolves the output and leaves in the record exactly what the plan has.

@@ -73,6 +73,8 @@ type serviceRecord struct {
 	Hostname  string `json:"hostname,omitempty"`
 	IPAddress string `json:"ip_address,omitempty"`
 	Fate      fate   `json:"fate"`
+	// Removing tells that an instruction of the plan has begun to remove it.
+	Removing bool `json:"removing,omitempty"`
 	// Completed tells that the process ended with code 0 during an apply and is expected to have ended.
 	Completed bool `json:"completed,omitempty"`
 	// Failed tells that the start failed; the container was kept for inspection.

@@ -51,6 +51,7 @@ type Backend struct {
 	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
+	holds       holds
 	// silence is how long the holder of a lock may be silent; tests shorten it.
 	silence time.Duration
 }
