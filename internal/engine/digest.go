@@ -41,8 +41,12 @@ type mounted struct {
 // is the image as it was resolved, artifacts maps the mounted names to their contents' digests. What does not change
 // the container is left out: waits, ready conditions, and environment that changes with every apply.
 func (d digester) service(spec plan.ServiceSpec, image enclave.Image, artifacts map[string]string) (digest string, parts map[string]string, err error) {
+	identity, err := d.imageIdentity(spec.Image, image)
+	if err != nil {
+		return "", nil, fmt.Errorf("service %q: %w", spec.Name, err)
+	}
 	values := map[string]any{
-		"image":             []string{spec.Image.Name, image.ID},
+		"image":             identity,
 		"entry point":       spec.Entrypoint,
 		"command":           spec.Cmd,
 		"public ports":      numbers(spec.PublicPorts),
@@ -98,6 +102,16 @@ func (d digester) content(tree *plan.FileTree, sensitive bool) (string, error) {
 		return tree.Digest(), nil
 	}
 	return d.of([]any{"content", digestVersion, tree.Digest()})
+}
+
+// imageIdentity is what an image is known by: a built one by what it is built from, which a comparison knows without
+// building, and which is the same when it has to be built again; any other by what its name was resolved to.
+func (d digester) imageIdentity(asked plan.Image, ready enclave.Image) ([]string, error) {
+	if asked.Build == nil {
+		return []string{asked.Name, ready.ID}, nil
+	}
+	key, err := d.image(asked)
+	return []string{asked.Name, key}, err
 }
 
 // image gives the key under which a run's record has what an image was resolved to: its name, and for a build also a

@@ -124,10 +124,11 @@ func TestNewerImageShows(t *testing.T) {
 	p := planOf(add("web", image(movingImage)), add("local"))
 	h.applyImages(p, enclave.ImageAlways)
 	statuses := func() []string {
-		result, err := h.engine.ObserveNewerImages(t.Context(), testEnclave, testRun)
+		view, err := h.engine.ViewNewerImages(t.Context(), testEnclave, testRun)
 		if err != nil {
 			t.Fatal(err)
 		}
+		result := view.Result()
 		return []string{fmt.Sprint(result.Services["web"].Status, " ", result.Services["web"].Holds), fmt.Sprint(result.Services["local"].Status, " ", result.Services["local"].Holds)}
 	}
 	same(t, "while nothing has moved", statuses(), []string{"running true", "running true"})
@@ -149,9 +150,12 @@ func TestNewerImageNeedsNoRegistry(t *testing.T) {
 	})
 	h.backend.PublishImage(movingImage, "first")
 	h.applyImages(planOf(add("web", image(movingImage))), enclave.ImageAlways)
-	result, err := h.engine.ObserveNewerImages(t.Context(), testEnclave, testRun)
-	if err != nil || result.Services["web"].Status != "running" {
-		t.Errorf("got %+v, %v", result, err)
+	view, err := h.engine.ViewNewerImages(t.Context(), testEnclave, testRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := view.Result().Services["web"].Status; got != "running" {
+		t.Errorf("got %s, want running", got)
 	}
 }
 

@@ -20,30 +20,27 @@ const StatusNewerImage = " (newer image)"
 // registryPatience bounds how long registries are asked: who cannot reach one must still be able to plan.
 const registryPatience = 10 * time.Second
 
-// ObserveNewerImages is Observe for a run whose images are pulled at every apply: it asks the images' registries, and
-// pulls nothing. A service whose image has moved on shows it in its status and does not hold. What cannot be asked
-// counts as unchanged.
-func (e *Engine) ObserveNewerImages(ctx context.Context, enclaveName, run string) (*Result, error) {
-	result, err := e.Observe(ctx, enclaveName, run)
-	if err != nil {
-		return nil, err
+// ViewNewerImages is View for a run whose images are pulled at every apply: it asks the images' registries, and pulls
+// nothing. A service whose image has moved on shows it in its status and does not hold. What cannot be asked counts as
+// unchanged.
+func (e *Engine) ViewNewerImages(ctx context.Context, enclaveName, run string) (*View, error) {
+	view, err := e.View(ctx, enclaveName, run)
+	if err != nil || view.seen.record == nil {
+		return view, err
 	}
-	known, err := readRecord(ctx, e.backend, enclaveName, run)
-	if err != nil || known == nil {
-		return result, err
-	}
-	newer, err := e.newerImages(ctx, known)
-	if err != nil {
-		return nil, err
-	}
-	for name, service := range result.Services {
+	view.newer, err = e.newerImages(ctx, view.seen.record)
+	return view, err
+}
+
+// markNewer shows at running services that their images have moved on.
+func (r *Result) markNewer(newer map[string]bool) {
+	for name, service := range r.Services {
 		if newer[service.Image] && service.State == enclave.StateRunning {
 			service.Status += StatusNewerImage
 			service.Holds = false
-			result.Services[name] = service
+			r.Services[name] = service
 		}
 	}
-	return result, nil
 }
 
 // newerImages gives the names of a record's images that stand for other content in their registries.

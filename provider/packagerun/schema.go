@@ -101,6 +101,13 @@ func inputAttributes(ctx context.Context) map[string]schema.Attribute {
 			Validators: []validator.String{stringvalidator.OneOf(
 				string(backend.ImageMissing), string(backend.ImageAlways), string(backend.ImageNever))},
 		},
+		"triggers": schema.MapAttribute{
+			Optional: true, ElementType: types.StringType,
+			MarkdownDescription: "Any texts. When one of them changes, the package's imperative instructions (`exec`, `request`, `wait`, " +
+				"`store_service_files`, `run_sh`, `run_python`) are carried out again although nothing else changed, apart from those " +
+				"with `rerun = \"once\"`. Services are left alone: to make them anew, use the CLI's `-replace`.",
+		},
+		"existing_services": existingAttribute(),
 		"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
 			Create: true, Update: true, Delete: true,
 			CreateDescription: "How long the first run may take. Default `20m`.",
@@ -119,7 +126,8 @@ func resultAttributes() map[string]schema.Attribute {
 		"status": schema.StringAttribute{
 			Computed: true,
 			MarkdownDescription: "`complete`, or `partial` after a run that failed midway. What had succeeded is kept then, and the next " +
-				"apply continues.",
+				"apply continues. `outdated` when something that the run takes over from another run of the enclave is not as it was, or " +
+				"a files artifact is lost; the next apply brings it up to date.",
 		},
 		"package_name": schema.StringAttribute{
 			Computed: true, MarkdownDescription: "Name that the package's `kurtosis.yml` declares.",
@@ -157,7 +165,7 @@ func resultAttributes() map[string]schema.Attribute {
 func serviceAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"image":      schema.StringAttribute{Computed: true, MarkdownDescription: "Image as the package names it."},
-		"status":     schema.StringAttribute{Computed: true, MarkdownDescription: "For example `running`, `exited (1)`, `completed` (ended by itself during the apply, with exit code 0), `running (newer image)` or `missing`."},
+		"status":     schema.StringAttribute{Computed: true, MarkdownDescription: "For example `running`, `exited (1)`, `out of memory (137)`, `completed` (ended by itself during the apply, with exit code 0), `replaced` (by something else), `running (newer image)`, `not ready` or `missing`."},
 		"hostname":   schema.StringAttribute{Computed: true, MarkdownDescription: "Host name inside the enclave."},
 		"ip_address": schema.StringAttribute{Computed: true, MarkdownDescription: "Address inside the enclave."},
 		"digest": schema.StringAttribute{

@@ -141,6 +141,16 @@ func (b *Backend) Kill(name, service string, code int) {
 	}
 }
 
+// Starve ends the process of a service as a kernel does that is out of memory.
+func (b *Backend) Starve(name, service string) {
+	b.Kill(name, service, 137)
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil && found.services[service] != nil {
+		found.services[service].OutOfMemory = true
+	}
+}
+
 // Vanish removes a service behind everybody's back.
 func (b *Backend) Vanish(name, service string) {
 	b.mutex.Lock()
@@ -334,6 +344,23 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 		case <-changed:
 		}
 	}
+}
+
+// LockHolder implements enclave.Enclaves.
+func (b *Backend) LockHolder(ctx context.Context, name, lock string) (holder string, since time.Time, err error) {
+	if err := b.begin(ctx, "LockHolder", name, lock); err != nil {
+		return "", time.Time{}, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if current := found.locks[lock]; current != nil {
+		return current.holder, current.since, nil
+	}
+	return "", time.Time{}, fmt.Errorf("lock %q in enclave %q: %w", lock, name, enclave.ErrNotFound)
 }
 
 func (b *Backend) tryLock(name, lock, holder string) (mine *held, current held, changed <-chan struct{}, err error) {
