@@ -198,7 +198,7 @@ type enclaveState struct {
 	network network.Summary
 	// stopped maps services to the ID of the container that StopService has stopped.
 	stopped map[string]string
-	// used maps keys of persistent directories to when the volume was made that was used.
+	// used maps keys of persistent directories to the marks of the volumes that were used.
 	used map[string]string
 	// places are those of services that did not get the one that hangs on their name.
 	places map[string]place
