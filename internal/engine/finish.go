@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -94,26 +95,13 @@ func (x *execution) finish(ctx context.Context) error {
 		r.Neighbours = x.world.neighbours()
 		slices.Sort(x.compared)
 		r.Verified = slices.Compact(x.compared)
-		for id := range r.Steps {
-			if !steps[id] {
-				delete(r.Steps, id)
-			}
-		}
-		for key := range r.Images {
-			if !x.images[key] {
-				delete(r.Images, key)
-			}
-		}
-		for name := range r.Borrowed {
-			if _, used := x.world.borrowed[name]; !used {
-				delete(r.Borrowed, name)
-			}
-		}
-		for key := range r.Services {
-			if !x.isPlanned(key) {
-				delete(r.Services, key)
-			}
-		}
+		maps.DeleteFunc(r.Steps, func(id string, _ *stepRecord) bool { return !steps[id] })
+		maps.DeleteFunc(r.Images, func(key string, _ *imageRecord) bool { return !x.images[key] })
+		maps.DeleteFunc(r.Services, func(key string, _ *serviceRecord) bool { return !x.isPlanned(key) })
+		maps.DeleteFunc(r.Borrowed, func(name, _ string) bool {
+			_, used := x.world.borrowed[name]
+			return !used
+		})
 		after := r.contents()
 		for _, digest := range sortedKeys(before) {
 			if !after[digest] {
