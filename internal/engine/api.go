@@ -5,6 +5,8 @@ package engine
 import (
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -19,6 +21,9 @@ type Engine struct {
 	backend enclave.Backend
 	logger  *slog.Logger
 	events  func(Event)
+	command string
+	// patience bounds how long a lock is waited for; zero means as long as the context lasts.
+	patience time.Duration
 }
 
 // Options of an engine; all may be left out.
@@ -26,11 +31,19 @@ type Options struct {
 	Logger *slog.Logger
 	// Events receives progress; it must not block.
 	Events func(Event)
+	// Command is what whoever waits for this engine is told that it is, for example "sundog run"; without it, the program's
+	// name.
+	Command string
+	// LockPatience bounds how long another apply of a run is waited for; zero means as long as the context lasts.
+	LockPatience time.Duration
 }
 
 // New makes an engine on a backend.
 func New(backend enclave.Backend, options Options) *Engine {
-	engine := &Engine{backend: backend, logger: options.Logger, events: options.Events}
+	engine := &Engine{backend: backend, logger: options.Logger, events: options.Events, command: options.Command, patience: options.LockPatience}
+	if engine.command == "" {
+		engine.command = filepath.Base(os.Args[0])
+	}
 	if engine.logger == nil {
 		engine.logger = slog.New(slog.DiscardHandler)
 	}
@@ -69,6 +82,8 @@ type Result struct {
 	CreatedAt time.Time
 	// Complete tells that the last apply came to its end.
 	Complete bool
+	// Failure is why it did not, as the apply told it; empty where it did, or was cut off.
+	Failure string
 	// Services of the run by name, tasks left out. A service that the record knows and that is gone has State "missing".
 	Services map[string]Service
 	// Artifacts maps the names of the run's artifacts to their digests: of uploaded files that of their tree, of all
@@ -98,6 +113,8 @@ type Service struct {
 	// Holds tells that the service is as its plan left it; the next apply mends one that does not hold. A process that
 	// was to do its work and end holds when it has exited with code 0.
 	Holds bool
+	// place in the order of the plan, counted from 1; zero where it is not recorded.
+	place int
 }
 
 // StatusCompleted is the status of a service whose process did its work and ended by itself while its run was applied.
@@ -108,8 +125,10 @@ type Event struct {
 	Time    time.Time `json:"time"`
 	Enclave string    `json:"enclave"`
 	Run     string    `json:"run"`
-	Step    string    `json:"step"`   // what happens, for example "start", "wait", "exec", "pull"
-	Object  string    `json:"object"` // service, artifact or image
+	Step    string    `json:"step"`   // what happens, for example "start", "wait", "exec", "pull"; "apply" is the whole run
+	Object  string    `json:"object"` // service, artifact, image or run, or the name of a step on a service
 	Status  string    `json:"status"` // "started", "progress" (any number of them), "done" or "failed"
 	Message string    `json:"message,omitempty"`
+	// Position of the instruction in its package; empty where it is about none.
+	Position string `json:"position,omitempty"`
 }

@@ -5,28 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
-
-// holder says who holds a lock, for the one who waits for it.
-func holder(owner string) string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unknown host"
-	}
-	process := fmt.Sprintf("process %d on %s", os.Getpid(), host)
-	if owner == "" {
-		return process
-	}
-	return fmt.Sprintf("owner %q, %s", owner, process)
-}
-
-func lockOf(run string) string { return "run/" + run }
 
 // checkNames refuses names that no backend could hold.
 func checkNames(request Request) error {
@@ -66,7 +50,7 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := e.backend.Lock(ctx, request.Enclave, lockOf(request.Run), holder(request.Owner))
+	unlock, err := e.lock(ctx, request.Enclave, lockOf(request.Run), request.Owner)
 	if err != nil {
 		return nil, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
 	}
@@ -79,8 +63,11 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 		return nil, err
 	}
 	x := e.newExecution(ctx, request, order, asked, seen)
+	x.tell(eventApply, request.Run, eventStarted, "")
 	failure := x.apply(ctx)
-	return x.result(ctx, seen, failure)
+	result, failure := x.result(ctx, seen, failure)
+	x.tellEnd(result, failure)
+	return result, failure
 }
 
 func (e *Engine) newExecution(ctx context.Context, request Request, order *itinerary, asked *demands, seen *observation) *execution {
@@ -123,7 +110,7 @@ func (x *execution) apply(ctx context.Context) error {
 	if err := x.checkCapacity(ctx); err != nil {
 		return err
 	}
-	x.store.change(func(r *record) { r.Complete = false })
+	x.store.change(func(r *record) { r.Complete, r.Failure = false, "" })
 	if err := x.ensureImages(ctx); err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ type execution struct {
 	store   *recordStore
 	ahead   *ahead
 	redact  *strings.Replacer
+	// positions of the instructions that events are about, by object.
+	places    sync.Once
+	positions map[string]string
 
 	mutex     sync.Mutex
 	messages  map[int]string

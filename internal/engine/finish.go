@@ -97,10 +97,13 @@ func (x *execution) finish(ctx context.Context) error {
 		r.Verified = slices.Compact(x.compared)
 		maps.DeleteFunc(r.Steps, func(id string, _ *stepRecord) bool { return !steps[id] })
 		maps.DeleteFunc(r.Images, func(key string, _ *imageRecord) bool { return !x.images[key] })
-		maps.DeleteFunc(r.Services, func(key string, _ *serviceRecord) bool { return !x.isPlanned(key) })
 		maps.DeleteFunc(r.Borrowed, func(name, _ string) bool {
 			_, used := x.world.borrowed[name]
 			return !used
+		})
+		maps.DeleteFunc(r.Services, func(key string, service *serviceRecord) bool {
+			service.Place = x.placeInPlan(key) // Instructions may have moved since it was made.
+			return service.Place == 0
 		})
 		after := r.contents()
 		for _, digest := range sortedKeys(before) {
@@ -120,15 +123,16 @@ func (x *execution) finish(ctx context.Context) error {
 	return x.store.now(ctx, func(r *record) { r.Pending = nil })
 }
 
-func (x *execution) isPlanned(key string) bool {
-	for _, planned := range x.order.added {
+// placeInPlan is the place of the instruction that adds a service, counted from 1; zero where none does.
+func (x *execution) placeInPlan(key string) int {
+	for i, planned := range x.order.added {
 		for _, service := range planned {
 			if service.key == key {
-				return true
+				return i + 1
 			}
 		}
 	}
-	return false
+	return 0
 }
 
 // stepIDs gives the IDs of all imperative instructions of the plan.
@@ -185,6 +189,9 @@ func (x *execution) settle(ctx context.Context) error {
 func (x *execution) result(ctx context.Context, seen *observation, failure error) (*Result, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
+	if failure != nil {
+		x.store.change(func(r *record) { r.noteFailure(x.redact.Replace(failure.Error())) })
+	}
 	if err := x.store.flush(ctx); err != nil {
 		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,10 +41,11 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 			if known != nil && known.Removed {
 				known = nil
 			}
-			if known != nil || holdsAny(snapshot, name) {
-				inspection.Runs[i] = resultOf(name, snapshot, known)
+			if known == nil && !holdsAny(snapshot, name) {
+				return nil
 			}
-			return nil
+			inspection.Runs[i] = resultOf(name, snapshot, known)
+			return e.lookAtEnds(groupContext, enclaveName, inspection.Runs[i])
 		})
 	}
 	err = group.Wait()
@@ -59,6 +61,28 @@ func holdsAny(snapshot *enclave.Snapshot, run string) bool {
 		}
 	}
 	return false
+}
+
+// lookAtEnds finds out how services have ended that failed, as a snapshot does not tell all of it.
+func (e *Engine) lookAtEnds(ctx context.Context, enclaveName string, run *Result) error {
+	for _, name := range sortedKeys(run.Services) {
+		service := run.Services[name]
+		if service.State != enclave.StateExited || service.ExitCode == 0 {
+			continue
+		}
+		found, err := e.backend.Service(ctx, enclaveName, name)
+		if errors.Is(err, enclave.ErrNotFound) {
+			continue // It was removed meanwhile.
+		}
+		if err != nil {
+			return err
+		}
+		if found.ID == service.ID && found.State == service.State {
+			service.Service, service.Status = *found, statusOf(found)
+			run.Services[name] = service
+		}
+	}
+	return nil
 }
 
 // runsOf names the runs of which there is a record or a container, sorted.

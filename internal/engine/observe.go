@@ -97,12 +97,12 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	if known == nil {
 		return result
 	}
-	result.Owner, result.CreatedAt, result.Complete = known.Owner, known.CreatedAt, known.Complete
+	result.Owner, result.CreatedAt, result.Complete, result.Failure = known.Owner, known.CreatedAt, known.Complete, known.Failure
 	result.Output = known.Output.value
 	maps.Copy(result.Artifacts, known.Artifacts)
 	for name, recorded := range known.Services {
 		if service, found := result.Services[name]; found {
-			service.Holds = holds(&service.Service, recorded)
+			service.Holds, service.place = holds(&service.Service, recorded), recorded.Place
 			switch {
 			case service.Holds && service.State == enclave.StateExited && recorded.Fate != fateStopped:
 				service.Status = StatusCompleted

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -28,6 +29,8 @@ type record struct {
 	CreatedAt time.Time `json:"created_at"`
 	// Complete tells that the last apply came to its end.
 	Complete bool `json:"complete"`
+	// Failure is why it did not, as it was told, without known secrets.
+	Failure string `json:"failure,omitempty"`
 	// Intents are services that were about to be made, with the digest that they were to get.
 	Intents   map[string]string         `json:"intents,omitempty"`
 	Services  map[string]*serviceRecord `json:"services,omitempty"`
@@ -75,6 +78,8 @@ type serviceRecord struct {
 	Fate      fate   `json:"fate"`
 	// Removing tells that an instruction of the plan has begun to remove it.
 	Removing bool `json:"removing,omitempty"`
+	// Place in the order of the plan: that of the instruction that adds it, counted from 1.
+	Place int `json:"place,omitempty"`
 	// Completed tells that the process ended with code 0 during an apply and is expected to have ended.
 	Completed bool `json:"completed,omitempty"`
 	// Failed tells that the start failed; the container was kept for inspection.
@@ -148,6 +153,20 @@ func (r *record) contents() map[string]bool {
 		}
 	}
 	return digests
+}
+
+// failureBytes bounds what is kept of a failure.
+const failureBytes = 8 << 10
+
+// noteFailure keeps why a run did not come to its end. One that was refused before anything was touched changes nothing.
+func (r *record) noteFailure(text string) {
+	if r.Complete {
+		return
+	}
+	if len(text) > failureBytes {
+		text = strings.ToValidUTF8(text[:failureBytes], "") + "…"
+	}
+	r.Failure = text
 }
 
 // outdate keeps in mind that a content is to be removed at the end.

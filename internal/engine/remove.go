@@ -29,7 +29,7 @@ func (e *Engine) Remove(ctx context.Context, enclaveName, run string) error {
 }
 
 func (e *Engine) remove(ctx context.Context, enclaveName, run string) error {
-	unlock, err := e.backend.Lock(ctx, enclaveName, lockOf(run), holder(""))
+	unlock, err := e.lock(ctx, enclaveName, lockOf(run), "")
 	if err != nil {
 		return err
 	}

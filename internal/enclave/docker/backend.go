@@ -27,6 +27,8 @@ type Options struct {
 	// Host is the engine's address, for example unix:///var/run/docker.sock. Empty means: DOCKER_HOST, then the context
 	// that the Docker CLI uses (DOCKER_CONTEXT or its configuration), then the platform's socket.
 	Host string
+	// HostFrom says where Host was set, for errors; without it, it is the provider block.
+	HostFrom string
 	// Logger receives what is worth knowing but stops nothing; nil discards it.
 	Logger *slog.Logger
 	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
@@ -75,7 +77,7 @@ func New(options Options) *Backend {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}
 	backend.connect = sync.OnceValues(func() (*connection, error) {
-		endpoint, err := chooseEndpoint(options.Host)
+		endpoint, err := chooseEndpoint(options.Host, options.HostFrom)
 		if err != nil {
 			return nil, &enclave.UnreachableError{Endpoint: endpoint.Host, Chosen: endpoint.Chosen, Err: err}
 		}

@@ -21,12 +21,14 @@ import (
 type buildFiles struct {
 	entries []*types.Stat
 	files   map[string]plan.File
+	// fail is told of a file that cannot be read. The sender itself would wait for a receiver that waits for it.
+	fail func(error)
 }
 
 var _ fsutil.FS = (*buildFiles)(nil)
 
-func newBuildFiles(files []plan.File) *buildFiles {
-	f := &buildFiles{files: map[string]plan.File{}}
+func newBuildFiles(files []plan.File, fail func(error)) *buildFiles {
+	f := &buildFiles{files: map[string]plan.File{}, fail: fail}
 	known := map[string]bool{".": true}
 	var folder func(name string)
 	folder = func(name string) {
@@ -89,39 +91,41 @@ func isInside(name, folder string) bool {
 	return found && (rest == "" || rest[0] == '/')
 }
 
-// Open implements fsutil.FS. Its user takes a file that cannot be opened for an empty one, so a failure shows when the
-// file is read.
+// Open implements fsutil.FS. Its user takes a file that cannot be opened for an empty one, so a failure is told before.
 func (f *buildFiles) Open(name string) (io.ReadCloser, error) {
 	file, found := f.files[path.Clean(filepath.ToSlash(name))]
 	if !found {
-		return &failedFile{fmt.Errorf("open %q of the build context: %w", name, fs.ErrNotExist)}, nil
+		return nil, f.failed(fmt.Errorf("open %q of the build context: %w", name, fs.ErrNotExist))
 	}
 	content, err := file.Open()
 	if err != nil {
-		return &failedFile{fmt.Errorf("open %q of the build context: %w", name, err)}, nil
+		return nil, f.failed(fmt.Errorf("open %q of the build context: %w", name, err))
 	}
-	return &wholeFile{ReadCloser: content, name: name, left: file.Size}, nil
+	return &wholeFile{ReadCloser: content, name: name, left: file.Size, failed: f.failed}, nil
 }
 
-// failedFile is a file that could not be opened.
-type failedFile struct{ err error }
+func (f *buildFiles) failed(err error) error {
+	f.fail(err)
+	return err
+}
 
-func (f *failedFile) Read([]byte) (int, error) { return 0, f.err }
-func (*failedFile) Close() error               { return nil }
-
-// wholeFile refuses a file whose size is not what was told before, as it was changed meanwhile.
+// wholeFile refuses a file that cannot be read, or whose size is not what was told before, as it was changed meanwhile.
 type wholeFile struct {
 	io.ReadCloser
-	name string
-	left int64
+	name   string
+	left   int64
+	failed func(error) error
 }
 
 // Read implements io.Reader.
 func (f *wholeFile) Read(data []byte) (int, error) {
 	count, err := f.ReadCloser.Read(data)
 	f.left -= int64(count)
-	if f.left < 0 || err == io.EOF && f.left != 0 { //nolint:errorlint // Readers give io.EOF itself.
-		return 0, fmt.Errorf("%q of the build context was changed while it was read", f.name)
+	switch {
+	case f.left < 0, err == io.EOF && f.left != 0:
+		return 0, f.failed(fmt.Errorf("%q of the build context was changed while it was read", f.name))
+	case err != nil && err != io.EOF:
+		return count, f.failed(fmt.Errorf("read %q of the build context: %w", f.name, err))
 	}
 	return count, err
 }

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path"
-	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth"
@@ -16,7 +15,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
-	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
 // errNoSession tells that an engine does not take sessions, and so has no BuildKit.
@@ -25,6 +23,22 @@ var errNoSession = errors.New("the engine takes no build session")
 // buildWithBuildKit builds by the BuildKit that is part of the engine. It fetches what it needs through a session that
 // it opens to us: files of the context and credentials of registries. The image ends in the engine's own store.
 func (c *connection) buildWithBuildKit(ctx context.Context, job *buildJob) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var unreadable atomic.Pointer[error]
+	err := c.buildInSession(ctx, job, func(err error) {
+		unreadable.CompareAndSwap(nil, &err)
+		cancel(err)
+	})
+	// Without the file there is no telling what was built, if anything was.
+	if cause := unreadable.Load(); cause != nil {
+		return *cause
+	}
+	return err
+}
+
+// buildInSession opens the session and builds. A file of the context that cannot be read is told to fail.
+func (c *connection) buildInSession(ctx context.Context, job *buildJob, fail func(error)) error {
 	// The key says which contexts may be taken for earlier versions of each other. BuildKit tells versions apart by size
 	// and time alone, and the files of a file tree have no times, so only equal contexts may.
 	opened, err := session.NewSession(ctx, job.digest)
@@ -32,7 +46,9 @@ func (c *connection) buildWithBuildKit(ctx context.Context, job *buildJob) error
 		return fmt.Errorf("open a build session: %w", err)
 	}
 	opened.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{
-		"context": newBuildFiles(job.visible.Files), "dockerfile": newBuildFiles(buildFilesOf(job.spec)),
+		"context": newBuildFiles(job.visible.Files, fail),
+		// Of this BuildKit fetches the build file alone, which may be ignored, and what a link in its place leads to.
+		"dockerfile": newBuildFiles(job.spec.Context.Files, fail),
 	}))
 	opened.Allow(registryCredentials{})
 	connected := make(chan error, 1)
@@ -61,7 +77,6 @@ func (c *connection) buildWithBuildKit(ctx context.Context, job *buildJob) error
 	}
 	options := job.options()
 	options.Version, options.SessionID, options.RemoteContext = build.BuilderBuildKit, opened.ID(), "client-session"
-	options.Dockerfile = path.Base(job.spec.File())
 	result, err := c.ImageBuild(ctx, nil, options)
 	if err != nil {
 		return c.translate(err)
@@ -78,18 +93,6 @@ func (c *connection) sessionError(err error) error {
 		}
 	}
 	return fmt.Errorf("open a build session: %w", c.translate(err))
-}
-
-// buildFilesOf gives the build file, and the one beside it that says what is ignored, at the root of a folder.
-func buildFilesOf(spec *plan.Build) []plan.File {
-	var files []plan.File
-	for _, file := range spec.Context.Files {
-		if slices.Contains([]string{spec.File(), spec.File() + ".dockerignore"}, file.Path) {
-			file.Path = path.Base(file.Path)
-			files = append(files, file)
-		}
-	}
-	return files
 }
 
 // registryCredentials gives BuildKit the user's credentials for the registries that a build pulls from.

@@ -346,6 +346,23 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 	}
 }
 
+// LockHolder implements enclave.Enclaves.
+func (b *Backend) LockHolder(ctx context.Context, name, lock string) (holder string, since time.Time, err error) {
+	if err := b.begin(ctx, "LockHolder", name, lock); err != nil {
+		return "", time.Time{}, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if current := found.locks[lock]; current != nil {
+		return current.holder, current.since, nil
+	}
+	return "", time.Time{}, fmt.Errorf("lock %q in enclave %q: %w", lock, name, enclave.ErrNotFound)
+}
+
 func (b *Backend) tryLock(name, lock, holder string) (mine *held, current held, changed <-chan struct{}, err error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
