@@ -189,10 +189,12 @@ func run(ctx context.Context, s *settings) (err error) {
 	defer unlock()
 	// What an earlier run of this folder left when it was killed has the same prefix.
 	sum := sha256.Sum256([]byte(s.state))
-	prefix := "sundogbench" + hex.EncodeToString(sum[:3]) + "-"
-	if err := clean(ctx, engine, prefix); err != nil {
-		return err
+	family := "sundogbench" + hex.EncodeToString(sum[:3]) + "-"
+	if err := clean(ctx, engine, family); err != nil {
+		say("an earlier run left what cannot be removed: %v", err)
 	}
+	// Names are new all the same: what the engine cannot let go of must not be in the way.
+	prefix := family + strconv.FormatInt(time.Now().Unix(), 36) + "-"
 	image, err := buildImage(ctx, engine, prefix, s.probe)
 	if err != nil {
 		return err
