@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -50,6 +51,12 @@ type connection struct {
 	endpoint endpoint
 	// platform is asked once: it does not change while an engine runs.
 	platform func(ctx context.Context) (platform, error)
+	// What follows saves calls and is no memory: it holds only as long as the engine confirms it, or while somebody waits.
+	notes      notebooks
+	stamps     stampClock
+	containers shared[[]container.Summary]
+	volumes    sync.Map // of *shared[[]volume.Volume], by enclave
+	states     sync.Map // of *shared[*enclaveState], by enclave
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.

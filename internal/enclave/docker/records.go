@@ -84,12 +84,10 @@ func (b *Backend) RemoveRecord(ctx context.Context, name, record string) error {
 // writeSlot writes the next version of what a folder of the store holds.
 func (b *Backend) writeSlot(ctx context.Context, conn *connection, name, folder string, content []byte, removed bool) error {
 	defer b.records.lock(name + "/" + folder)()
-	files, err := conn.readStore(ctx, name, folder)
-	if err != nil {
-		return err
-	}
-	if newest, found := newestSlot(files); removed && (!found || newest.removed) {
-		return nil
-	}
-	return conn.writeStore(ctx, name, nextSlot(folder, files, content, removed)...)
+	return conn.updateStore(ctx, name, folder, func(files map[string][]byte) []storeFile {
+		if newest, found := newestSlot(files); removed && (!found || newest.removed) {
+			return nil
+		}
+		return nextSlot(folder, files, content, removed)
+	})
 }

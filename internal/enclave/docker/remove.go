@@ -25,12 +25,12 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	failure := errors.Join(
-		conn.removeContainers(ctx, name, false),
-		conn.removeVolumes(ctx, ofEnclave(name)),
-		conn.removeNetworks(ctx, name),
-		b.removeBuiltImages(ctx, conn, name),
-	)
+	failure := conn.removeContainers(ctx, name, false)
+	failure = errors.Join(failure, removeAll([]func() error{
+		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
+		func() error { return conn.removeNetworks(ctx, name) },
+		func() error { return b.removeBuiltImages(ctx, conn, name) },
+	}, func(remove func() error) error { return remove() }))
 	if failure == nil {
 		failure = conn.removeContainers(ctx, name, true)
 	}
