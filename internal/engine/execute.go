@@ -32,6 +32,8 @@ type execution struct {
 	// own are the artifacts that the plan has given the run so far.
 	own     map[string]string
 	changed bool // something was done to a service, so the snapshot is out of date
+	// settled is the enclave as it was after the last thing that was done to a service.
+	settled *enclave.Snapshot
 }
 
 // rewindError asks to go back to where a service is added: an instruction needs a service that was left out, as it had
@@ -135,7 +137,7 @@ func (x *execution) warn(text string) {
 func (x *execution) touch() {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
-	x.changed = true
+	x.changed, x.settled = true, nil
 }
 
 // keepArtifact notes an artifact as one of the run's.

@@ -136,6 +136,9 @@ func (x *execution) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	x.mutex.Lock()
+	x.settled = snapshot
+	x.mutex.Unlock()
 	var failures []error
 	for _, name := range sortedKeys(x.order.last) {
 		planned := x.order.last[name]
@@ -168,7 +171,9 @@ func (x *execution) result(ctx context.Context, seen *observation, failure error
 		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
 	}
 	snapshot := seen.snapshot
-	if x.changed || failure != nil {
+	if x.settled != nil && failure == nil {
+		snapshot = x.settled
+	} else if x.changed || failure != nil {
 		current, err := x.engine.backend.Observe(ctx, x.request.Enclave)
 		if err != nil {
 			failure = errors.Join(failure, fmt.Errorf("observe enclave %q: %w", x.request.Enclave, err))

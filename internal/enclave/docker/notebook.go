@@ -87,8 +87,9 @@ func (b *notebook) outdate(folder string) {
 	}
 }
 
-// wrote takes over what was written into a folder that was known.
-func (b *notebook) wrote(folder, stamp string, files []storeFile) {
+// wrote takes over what was written into a folder that was known. Whole tells that all notes were, and that nobody else
+// writes any.
+func (b *notebook) wrote(folder, stamp string, files []storeFile, whole bool) {
 	changed := maps.Clone(b.files)
 	if changed == nil {
 		changed = map[string][]byte{}
@@ -98,6 +99,12 @@ func (b *notebook) wrote(folder, stamp string, files []storeFile) {
 	}
 	b.files = changed
 	b.stamps[folder] = stamp
+	if !whole {
+		return
+	}
+	for _, outer := range foldersOf(folder) {
+		b.stamps[outer] = stamp
+	}
 }
 
 // stampClock makes stamps differ within a process even where its clock is coarse.
@@ -119,15 +126,18 @@ func (c *stampClock) next() time.Time {
 
 func stampText(moment time.Time) string { return strconv.FormatInt(moment.UnixNano(), 10) }
 
-// isCurrent asks the engine whether what a notebook holds of a folder is what the store holds.
-func (c *connection) isCurrent(ctx context.Context, name, folder string, book *notebook) bool {
+// current asks the engine whether what a notebook holds of a folder is what the store holds, and gives the folder that
+// vouches for it; empty if it is not, or if that is not certain.
+func (c *connection) current(ctx context.Context, name, folder string, book *notebook) string {
 	nearest, stamp := book.vouching(folder)
 	if stamp == "" {
-		return false
+		return ""
 	}
 	stat, err := c.ContainerStatPath(ctx, storeName(name), client.ContainerStatPathOptions{Path: "/" + nearest})
-	// What went wrong shows when the folder is read.
-	return err == nil && stampText(stat.Stat.Mtime) == stamp
+	if err != nil || stampText(stat.Stat.Mtime) != stamp {
+		return "" // What went wrong shows when the folder is read.
+	}
+	return nearest
 }
 
 // packNotes makes a tar archive of small files, in order, that stamps the folders on their way. The stamps come first: a

@@ -59,14 +59,15 @@ func (c *connection) putFiles(ctx context.Context, name string, book *notebook, 
 }
 
 // updateStore changes the files of one folder of an enclave's notes, knowing what is in it. Nobody else may write to that
-// folder meanwhile.
-func (c *connection) updateStore(ctx context.Context, name, folder string, change func(files map[string][]byte) []storeFile) error {
+// folder meanwhile; alone tells that nobody writes to the store at all.
+func (c *connection) updateStore(ctx context.Context, name, folder string, alone bool, change func(files map[string][]byte) []storeFile) error {
 	book, done, err := c.notes.open(ctx, name)
 	if err != nil {
 		return fmt.Errorf("write to the store of enclave %q: %w", name, err)
 	}
 	defer done()
-	if err := c.readNotes(ctx, name, folder, book); err != nil {
+	whole, err := c.readNotes(ctx, name, folder, book)
+	if err != nil {
 		return err
 	}
 	files := change(book.below(folder))
@@ -77,7 +78,7 @@ func (c *connection) updateStore(ctx context.Context, name, folder string, chang
 	if err != nil {
 		return err
 	}
-	book.wrote(folder, stamp, files)
+	book.wrote(folder, stamp, files, alone && whole)
 	return nil
 }
 
@@ -89,24 +90,24 @@ func (c *connection) readStore(ctx context.Context, name, folder string) (map[st
 		return nil, fmt.Errorf("read the store of enclave %q: %w", name, err)
 	}
 	defer done()
-	if err := c.readNotes(ctx, name, folder, book); err != nil {
+	if _, err := c.readNotes(ctx, name, folder, book); err != nil {
 		return nil, err
 	}
 	return book.below(folder), nil
 }
 
-// readNotes sees to it that a notebook holds what the store holds of a folder.
-func (c *connection) readNotes(ctx context.Context, name, folder string, book *notebook) error {
-	if c.isCurrent(ctx, name, folder, book) {
-		return nil
+// readNotes sees to it that a notebook holds what the store holds of a folder. Whole tells that it holds all notes.
+func (c *connection) readNotes(ctx context.Context, name, folder string, book *notebook) (whole bool, err error) {
+	if nearest := c.current(ctx, name, folder, book); nearest != "" {
+		return nearest == folderNotes, nil
 	}
 	book.fill(map[string][]byte{})
 	result, err := c.CopyFromContainer(ctx, storeName(name), client.CopyFromContainerOptions{SourcePath: "/" + folderNotes})
 	if err != nil {
 		if errdefs.IsNotFound(err) && !isMissingContainer(err) {
-			return nil
+			return true, nil
 		}
-		return fmt.Errorf("read the store of enclave %q: %w", name, c.translate(err))
+		return false, fmt.Errorf("read the store of enclave %q: %w", name, c.translate(err))
 	}
 	defer result.Content.Close() //nolint:errcheck // It was read to the end or is of no use any more.
 	files := map[string][]byte{}
@@ -115,16 +116,16 @@ func (c *connection) readNotes(ctx context.Context, name, folder string, book *n
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			book.fill(files)
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return fmt.Errorf("read the store of enclave %q: %w", name, c.translate(err))
+			return false, fmt.Errorf("read the store of enclave %q: %w", name, c.translate(err))
 		}
 		if header.Typeflag != tar.TypeReg {
 			continue
 		}
 		if files[path.Clean(header.Name)], err = io.ReadAll(archive); err != nil {
-			return fmt.Errorf("read the store of enclave %q: %w", name, c.translate(err))
+			return false, fmt.Errorf("read the store of enclave %q: %w", name, c.translate(err))
 		}
 	}
 }
