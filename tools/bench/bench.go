@@ -110,7 +110,7 @@ func (b *bench) round(ctx context.Context, services, turn int) error {
 			return err
 		}
 		p, _ := b.peer(name, b.socket)
-		return cycle(ctx, p, folder, services, b.repeat, b.report.samples(services, name), func(string, workload) error { return nil })
+		return cycle(ctx, p, folder, services, b.repeat, b.report.samples(services, name), func(string) error { return nil })
 	})
 }
 
@@ -186,14 +186,14 @@ func (b *bench) countRound(ctx context.Context, services int) (err error) {
 			peak = watchPeak(mirrorOf(folder))
 		}
 		operation := ""
-		note := func(next string, w workload) error {
+		note := func(next string) error {
 			calls := count.take()
 			if operation != "" {
 				b.report.count(services, name, operation, calls)
 			}
 			driven, ok := p.(*tofu)
 			if ok && operation == opNoop {
-				if err := driven.isEmptyPlan(ctx, w); err != nil {
+				if err := driven.isEmptyPlan(ctx); err != nil {
 					return fmt.Errorf("the plan after an apply is not empty: %w", err)
 				}
 				count.take()
@@ -203,7 +203,7 @@ func (b *bench) countRound(ctx context.Context, services int) (err error) {
 		}
 		failure := cycle(ctx, p, folder, services, 1, samples{}, note)
 		if failure == nil {
-			failure = note("", workload{})
+			failure = note("")
 		}
 		provider := peak()
 		if failure != nil {

@@ -206,7 +206,9 @@ func run(ctx context.Context, s *settings) (err error) {
 	}()
 	b := &bench{settings: s, socket: socket, api: engine, prefix: prefix, image: image, report: newReport(s)}
 	if err := b.measure(ctx); err != nil {
-		return err
+		// What was measured until then took its time.
+		b.report.Incomplete = true
+		return errors.Join(err, b.report.write(s.state))
 	}
 	return b.report.write(s.state)
 }

@@ -19,6 +19,8 @@ import (
 type report struct {
 	Started time.Time `json:"started"`
 	CPUs    int       `json:"cpus"`
+	// Incomplete tells that the benchmark failed or was interrupted.
+	Incomplete bool `json:"incomplete,omitempty"`
 	// Samples by services, peer and operation.
 	Samples map[int]map[string]samples `json:"samples"`
 	Empty   samples                    `json:"empty_resource"`
@@ -142,6 +144,9 @@ func (r *report) write(folder string) error {
 
 func (r *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "# Sundog's speed\n\n%s, %d processors. Times are medians, in brackets the fastest; ratios are medians of pairs of one round.\n", r.Started.Format(time.DateTime), r.CPUs)
+	if r.Incomplete {
+		fmt.Fprint(w, "\n**Incomplete: the benchmark failed or was interrupted.**\n")
+	}
 	r.times(w)
 	r.aims(w)
 	r.calls(w)

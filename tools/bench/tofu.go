@@ -108,9 +108,9 @@ func (t *tofu) apply(ctx context.Context, w workload) error {
 	return t.run(ctx, t.cli, append([]string{"apply", "-no-color", "-input=false", "-auto-approve"}, t.variables(w)...)...)
 }
 
-// isEmptyPlan is an error if an apply would do anything.
-func (t *tofu) isEmptyPlan(ctx context.Context, w workload) error {
-	return t.run(ctx, t.cli, append([]string{"plan", "-no-color", "-input=false", "-detailed-exitcode"}, t.variables(w)...)...)
+// isEmptyPlan is an error if what was applied last would do anything now.
+func (t *tofu) isEmptyPlan(ctx context.Context) error {
+	return t.run(ctx, t.cli, append([]string{"plan", "-no-color", "-input=false", "-detailed-exitcode"}, t.variables(t.last)...)...)
 }
 
 func (t *tofu) destroy(ctx context.Context) error {

@@ -59,16 +59,16 @@ func (s samples) add(operation string, work func() error) error {
 	return nil
 }
 
-// cycle takes one peer through all operations. Short operations are repeated, the ends are not. Before is called with
-// what is there before each of them.
-func cycle(ctx context.Context, p peer, folder string, services, repeat int, into samples, before func(operation string, w workload) error) (err error) {
+// cycle takes one peer through all operations. Short operations are repeated, the ends are not. Before is called
+// before each of them.
+func cycle(ctx context.Context, p peer, folder string, services, repeat int, into samples, before func(operation string) error) (err error) {
 	if err := p.prepare(ctx, folder); err != nil {
 		return fmt.Errorf("prepare in %s: %w", filepath.Base(folder), err)
 	}
 	w := workload{services: services}
 	step := func(operation string, work func() error) {
 		if err == nil {
-			err = before(operation, w)
+			err = before(operation)
 		}
 		if err == nil {
 			err = into.add(operation, work)

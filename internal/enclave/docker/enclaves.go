@@ -98,9 +98,20 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
-	if err := conn.completeNetwork(ctx, spec.Name, spec.Owner); err != nil {
-		return fmt.Errorf("make its network: %w", err)
-	}
+	// Neither is found without the other, so it does not matter which comes first.
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := conn.completeNetwork(ctx, spec.Name, spec.Owner); err != nil {
+			return fmt.Errorf("make its network: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error { return b.completeState(ctx, conn, spec) })
+	return group.Wait()
+}
+
+// completeState writes the enclave's record unless it is there.
+func (b *Backend) completeState(ctx context.Context, conn *connection, spec enclave.Spec) error {
 	files, err := conn.readStore(ctx, spec.Name, folderState+"/"+stateEnclave)
 	if err != nil {
 		return err
