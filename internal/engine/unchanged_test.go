@@ -25,9 +25,8 @@ func TestLookingBackendRefusesEveryChange(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	looking := reflect.ValueOf(&lookingBackend{refused: cancel})
-	backend := reflect.TypeFor[enclave.Backend]()
-	for i := range backend.NumMethod() {
-		name := backend.Method(i).Name
+	for method := range reflect.TypeFor[enclave.Backend]().Methods() {
+		name := method.Name
 		switch {
 		case slices.Contains(looks, name):
 			continue
@@ -35,16 +34,16 @@ func TestLookingBackendRefusesEveryChange(t *testing.T) {
 			t.Errorf("%s: is it a look or a change? lookingBackend must refuse the latter", name)
 			continue
 		}
-		method := looking.MethodByName(name)
-		arguments := make([]reflect.Value, method.Type().NumIn())
-		for j := range arguments {
-			arguments[j] = reflect.Zero(method.Type().In(j))
+		call := looking.MethodByName(name)
+		arguments := make([]reflect.Value, call.Type().NumIn())
+		for i := range arguments {
+			arguments[i] = reflect.Zero(call.Type().In(i))
 		}
 		if name == "EnsureImage" {
 			arguments[1] = reflect.ValueOf(plan.Image{Build: &plan.Build{}})
 		}
-		results := method.Call(arguments)
-		if err, _ := results[len(results)-1].Interface().(error); !errors.Is(err, errChange) {
+		results := call.Call(arguments)
+		if err, _ := reflect.TypeAssert[error](results[len(results)-1]); !errors.Is(err, errChange) {
 			t.Errorf("%s is not refused: %v", name, err)
 		}
 	}
