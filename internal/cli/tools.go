@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,11 +32,31 @@ func realTools() *tools {
 func realBackend(kind string) (enclave.Backend, error) {
 	switch kind {
 	case "docker":
-		return docker.New(docker.Options{}), nil
+		subnets, err := subnetPool(os.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		return docker.New(docker.Options{Subnets: subnets}), nil
 	case "kubernetes":
 		return nil, usage("--backend: kubernetes is not part of this version: use docker")
 	}
 	return nil, usage("--backend: there is no backend %q: use docker", kind)
+}
+
+// subnetPool is where enclaves' networks get their subnets from, as the provider has it from the environment.
+func subnetPool(getenv func(string) string) (docker.SubnetPool, error) {
+	size := 0
+	if text := getenv("SUNDOG_DOCKER_SUBNET_SIZE"); text != "" {
+		var err error
+		if size, err = strconv.Atoi(text); err != nil {
+			return docker.SubnetPool{}, usage("SUNDOG_DOCKER_SUBNET_SIZE is %q: give the length of a prefix, for example 22", text)
+		}
+	}
+	pool, err := docker.ParseSubnetPool(getenv("SUNDOG_DOCKER_SUBNET_POOL"), size)
+	if err != nil {
+		return pool, usage("SUNDOG_DOCKER_SUBNET_POOL or SUNDOG_DOCKER_SUBNET_SIZE: %w", err)
+	}
+	return pool, nil
 }
 
 // backendFlag says where enclaves are.

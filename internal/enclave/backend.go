@@ -49,10 +49,12 @@ type Enclaves interface {
 
 // Services makes and uses the services of an enclave.
 type Services interface {
-	// CreateService makes a service without starting it, files in place. If one of the same run and name exists it is
-	// replaced: host name, address and host ports stay. One of another run is a *OwnedError that names the run.
+	// CreateService makes a service without starting it, files in place (plan.Mount tells whose they are). If one of the
+	// same run and name exists it is replaced. Host name, address and host ports stay as they were, also where the service
+	// was removed meanwhile. One of another run is a *OwnedError that names the run.
 	CreateService(ctx context.Context, enclave string, request ServiceRequest) (*Service, error)
-	// StartService starts a created or stopped service and returns once the process has been started.
+	// StartService starts a created or stopped service and returns once the process has been started. Where the backend
+	// publishes ports on a machine, a fixed one that is taken is an error that names who holds it.
 	StartService(ctx context.Context, enclave, service string) (*Service, error)
 	// StopService asks the process to end, then kills it; files, name and address stay.
 	StopService(ctx context.Context, enclave, service string) error
@@ -78,10 +80,11 @@ type Images interface {
 	EnsureImage(ctx context.Context, image plan.Image, policy ImagePolicy) (*Image, error)
 }
 
-// Artifacts keeps files artifacts by content: equal content is stored once for an enclave.
+// Artifacts keeps files artifacts by content: equal content is stored once for an enclave, and prepared once for all
+// services that mount it. Artifacts may be far larger than memory, so contents are streamed.
 type Artifacts interface {
 	// PutArtifact stores the tar stream under its digest; a digest that is there already is left alone and content may
-	// stay unread.
+	// stay unread. What was cut off is not there. Content is called once at most.
 	PutArtifact(ctx context.Context, enclave, digest string, content func(io.Writer) error) error
 	// Artifact streams a stored artifact as tar; ErrNotFound if there is none.
 	Artifact(ctx context.Context, enclave, digest string) (io.ReadCloser, error)

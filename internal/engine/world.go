@@ -170,7 +170,7 @@ func (w *world) artifact(name string) (digest string, found bool) {
 func mountedArtifacts(spec *plan.ServiceSpec) []string {
 	var names []string
 	for _, path := range sortedKeys(spec.Files) {
-		names = append(names, spec.Files[path].Artifacts...)
+		names = append(names, spec.Files[path].Mounted()...)
 	}
 	return names
 }

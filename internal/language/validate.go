@@ -26,6 +26,8 @@ type validator struct {
 	made      map[string]plan.Position // by upload_files, render_templates, store_service_files so far
 	producers map[string]producer      // of runtime values, so far
 	later     map[string]producer      // of runtime values, in the whole plan
+	seeds     map[string]seeding       // of persistent directories so far, by key
+	place     int                      // of the instruction in the plan
 	shared    bool                     // whether other runs may have made artifacts that are not known here
 }
 
@@ -44,7 +46,7 @@ func validate(made *plan.Plan, request Request) []Problem {
 	v := &validator{
 		services: map[string]presence{}, added: map[string]plan.Position{},
 		artifacts: map[string]bool{}, toBeMade: map[string]bool{}, made: map[string]plan.Position{},
-		producers: map[string]producer{}, later: map[string]producer{}, shared: request.SharedEnclave,
+		producers: map[string]producer{}, later: map[string]producer{}, seeds: map[string]seeding{}, shared: request.SharedEnclave,
 	}
 	for name, ports := range request.Existing {
 		v.services[name] = presence{ports: ports}
@@ -60,7 +62,7 @@ func validate(made *plan.Plan, request Request) []Problem {
 		}
 	}
 	for i := range made.Instructions {
-		v.position = made.Instructions[i].Position
+		v.position, v.place = made.Instructions[i].Position, i
 		v.instruction(&made.Instructions[i])
 		collectProducers(&made.Instructions[i], v.producers)
 	}
@@ -187,12 +189,36 @@ func (v *validator) ports(spec *plan.ServiceSpec) {
 func (v *validator) mounts(whose string, files map[string]plan.Mount) {
 	for _, mountPath := range slices.Sorted(maps.Keys(files)) {
 		mount := files[mountPath]
-		for _, artifact := range mount.Artifacts {
+		for _, artifact := range mount.Mounted() {
 			v.mounted(whose+" mounts at "+mountPath, artifact)
 		}
 		if mount.PersistentKey != "" && !v.fixed("persistent_key of "+whose, mount.PersistentKey) && !serviceNamePattern.MatchString(mount.PersistentKey) {
 			v.problem("persistent key '%s' of %s is invalid: it must match %s", shorten(mount.PersistentKey), whose, serviceNamePattern)
 		}
+		if mount.PersistentKey != "" {
+			v.seed(whose, mount)
+		}
+	}
+}
+
+// seeding is how a persistent directory was mounted first.
+type seeding struct {
+	artifacts []string
+	whose     string
+	place     int
+}
+
+// seed checks that a persistent directory is seeded where it is mounted first: later it is not new any more. Services of
+// one batch start in any order, so each of them may be the first.
+func (v *validator) seed(whose string, mount plan.Mount) {
+	first, known := v.seeds[mount.PersistentKey]
+	switch {
+	case !known:
+		v.seeds[mount.PersistentKey] = seeding{mount.Seed, whose, v.place}
+	case len(mount.Seed) > 0 && !slices.Equal(mount.Seed, first.artifacts):
+		v.problem("%s has another seed for the persistent directory '%s' than %s, which mounts it before: give the seed there", whose, shorten(mount.PersistentKey), first.whose)
+	case len(mount.Seed) == 0 && len(first.artifacts) > 0 && first.place == v.place:
+		v.problem("%s mounts the persistent directory '%s' without the seed that it has in %s, and may start before: give both the same seed", whose, shorten(mount.PersistentKey), first.whose)
 	}
 }
 

@@ -23,6 +23,9 @@ type Settings struct {
 	// Backend is "docker" or "kubernetes".
 	Backend    string
 	DockerHost string // empty: the Docker CLI's own choice
+	// SubnetPool and SubnetSize say where enclaves' networks get their subnets from; empty and 0: the engine's own pools.
+	SubnetPool string
+	SubnetSize int64
 	Owner      string // empty: a random one, kept in DataDir
 	DigestKey  string // empty: a random one, kept in DataDir
 	EventDir   string

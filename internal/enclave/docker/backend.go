@@ -29,14 +29,26 @@ type Options struct {
 	Host string
 	// Logger receives what is worth knowing but stops nothing; nil discards it.
 	Logger *slog.Logger
+	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
+	Subnets SubnetPool
 }
 
 // Backend is an enclave.Backend on one Docker Engine. It is safe for concurrent use.
 type Backend struct {
 	logger  *slog.Logger
 	connect func() (*connection, error)
+	pool    SubnetPool
+	// routes tells what this machine reaches by itself; tests put others in its place.
+	routes func() ([]route, error)
 	// records serialises writers of one record within this process; across processes the engine's lock does.
 	records keyedMutex
+	// small remembers small artifacts, imageUsers which user an image's process runs as.
+	small      smallCache
+	imageUsers sync.Map
+	// prepared keeps two services from preparing the same artifact at the same time.
+	prepared keyedMutex
+	// seeding keeps a persistent directory from being filled while a service that mounts it starts.
+	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
 	// silence is how long the holder of a lock may be silent; tests shorten it.
@@ -61,7 +73,7 @@ type connection struct {
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
 func New(options Options) *Backend {
-	backend := &Backend{logger: options.Logger, silence: defaultSilence}
+	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, routes: machineRoutes}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}

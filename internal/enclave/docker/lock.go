@@ -173,19 +173,22 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 	return time.Since(w.silentSince) > w.silence, nil
 }
 
-// removeDeadLocks removes the locks of processes that were killed. Nobody may ever want such a lock again, so it would
-// stay as long as the enclave.
+// removeDeadLocks removes the locks of processes that were killed, and what they read artifacts from. Nobody may ever
+// want such a lock again, so it would stay as long as the enclave.
 func (c *connection) removeDeadLocks(ctx context.Context, name string) error {
-	locks, err := c.containersOf(ctx, ofEnclave(name), ofRole(roleLock))
+	containers, err := c.containersOf(ctx, ofEnclave(name))
 	if err != nil {
 		return err
 	}
-	for _, item := range locks {
+	for _, item := range containers {
+		if role := item.Labels[enclave.LabelRole]; role != roleLock && role != roleArtifact {
+			continue
+		}
 		if alive, known := holderAlive(item.Labels); !known || alive {
 			continue
 		}
 		if err := c.removeContainer(ctx, item.ID); err != nil {
-			return fmt.Errorf("remove the lock of a dead process: %w", err)
+			return fmt.Errorf("remove what a dead process has left: %w", err)
 		}
 	}
 	return nil

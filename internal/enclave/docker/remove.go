@@ -30,7 +30,9 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
 		func() error { return conn.removeNetworks(ctx, name) },
 		func() error { return b.removeBuiltImages(ctx, conn, name) },
+		func() error { return conn.removeAllArtifactImages(ctx, name) },
 	}, func(remove func() error) error { return remove() }))
+	b.small.dropEnclave(name)
 	if failure == nil {
 		failure = conn.removeContainers(ctx, name, true)
 	}
@@ -134,6 +136,11 @@ func (c *connection) remaining(ctx context.Context, name string) string {
 	if networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))}); err == nil {
 		for _, item := range networks.Items {
 			parts = append(parts, "network "+item.Name)
+		}
+	}
+	if images, err := c.artifactImages(ctx, ofEnclave(name)); err == nil {
+		for digest := range images {
+			parts = append(parts, "image of artifact "+digest)
 		}
 	}
 	slices.Sort(parts)

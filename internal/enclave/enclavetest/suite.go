@@ -34,7 +34,7 @@ type behaviour struct {
 // be exact, so it cannot outlive its reason.
 func Run(t *testing.T, backend enclave.Backend, images Images, without ...string) {
 	t.Helper()
-	all := slices.Concat(enclaveBehaviours, recordBehaviours, artifactBehaviours, lockBehaviours, imageBehaviours, serviceBehaviours, processBehaviours, fileBehaviours, execBehaviours, networkBehaviours)
+	all := slices.Concat(enclaveBehaviours, recordBehaviours, artifactBehaviours, lockBehaviours, imageBehaviours, serviceBehaviours, processBehaviours, fileBehaviours, storageBehaviours, execBehaviours, networkBehaviours)
 	known := map[string]behaviour{}
 	for _, item := range all {
 		if _, twice := known[item.name]; twice {
@@ -63,7 +63,7 @@ func Run(t *testing.T, backend enclave.Backend, images Images, without ...string
 // ProcessBehaviours names the behaviours that need a real process.
 func ProcessBehaviours() []string {
 	var names []string
-	for _, item := range slices.Concat(processBehaviours, fileBehaviours, execBehaviours, networkBehaviours) {
+	for _, item := range slices.Concat(processBehaviours, fileBehaviours, storageBehaviours, execBehaviours, networkBehaviours) {
 		if item.process {
 			names = append(names, item.name)
 		}

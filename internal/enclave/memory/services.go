@@ -72,7 +72,7 @@ func (b *Backend) CreateService(ctx context.Context, name string, request enclav
 
 func checkMounts(found *state, request enclave.ServiceRequest) error {
 	for path, mount := range request.Spec.Files {
-		for _, artifact := range mount.Artifacts {
+		for _, artifact := range mount.Mounted() {
 			if _, stored := found.artifacts[request.Artifacts[artifact]]; !stored {
 				return fmt.Errorf("files at %s: artifact %q: %w", path, artifact, enclave.ErrNotFound)
 			}

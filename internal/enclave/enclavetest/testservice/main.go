@@ -5,6 +5,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io"
@@ -43,6 +44,17 @@ var commands = map[string]func(arguments []string) (int, error){
 	"cat": func(arguments []string) (int, error) {
 		content, err := os.ReadFile(arguments[0])
 		fmt.Print(string(content))
+		return 0, err
+	},
+	// sum prints the SHA-256 of a file.
+	"sum": func(arguments []string) (int, error) {
+		file, err := os.Open(arguments[0])
+		if err != nil {
+			return 1, err
+		}
+		hash := sha256.New()
+		_, err = io.Copy(hash, file)
+		fmt.Printf("%x", hash.Sum(nil))
 		return 0, err
 	},
 	// stdin prints what it reads.
