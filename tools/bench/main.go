@@ -58,8 +58,8 @@ func (r *rounds) Set(text string) error {
 		if item.services, err = strconv.Atoi(services); err == nil {
 			item.times, err = strconv.Atoi(times)
 		}
-		if err != nil || item.services < 1 || item.times < 1 {
-			return fmt.Errorf("%q is not SERVICES:TIMES, two numbers of at least 1", part)
+		if err != nil || item.services < 1 || item.times < 0 {
+			return fmt.Errorf("%q is not SERVICES:TIMES, for example 50:3", part)
 		}
 		*r = append(*r, item)
 	}
@@ -77,17 +77,17 @@ const (
 var peerNames = []string{peerBare, peerCompose, peerEngine, peerTofu}
 
 func parse(arguments []string) (*settings, error) {
-	s := &settings{rounds: rounds{{1, 8}, {10, 5}, {50, 3}, {200, 2}}}
+	s := &settings{rounds: rounds{{1, 6}, {10, 4}, {50, 3}, {200, 2}}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.sundog, "sundog", "", "Sundog's binary")
 	flags.StringVar(&s.compose, "compose", "", "Docker Compose's binary")
 	flags.StringVar(&s.tofu, "tofu", "", "OpenTofu's or Terraform's binary")
 	flags.StringVar(&s.probe, "probe", "", "the static program that the services run")
 	flags.StringVar(&s.state, "state", "", "folder for what is made meanwhile, and for the report")
-	flags.Var(&s.rounds, "sizes", "how many services, and how often each, as SERVICES:TIMES joined by commas")
+	flags.Var(&s.rounds, "sizes", "how many services, and how often each, as SERVICES:TIMES joined by commas; 0 times only counts")
 	peers := flags.String("peers", strings.Join(peerNames, ","), "who is measured")
 	flags.IntVar(&s.sequence, "sequence", 50, "services of the package that adds them one after another; 0 leaves it out")
-	flags.IntVar(&s.sequenceRounds, "sequence-rounds", 3, "how often")
+	flags.IntVar(&s.sequenceRounds, "sequence-rounds", 2, "how often")
 	flags.IntVar(&s.repeat, "repeat", 3, "how often a short operation is done in each round")
 	flags.BoolVar(&s.count, "count", true, "count API calls and measure memory, in runs of their own")
 	if err := flags.Parse(arguments); err != nil {
