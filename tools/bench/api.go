@@ -83,6 +83,10 @@ func (a *api) call(ctx context.Context, method, path string, body, out any) erro
 		}
 		content = bytes.NewReader(encoded)
 	}
+	if method != http.MethodGet && ctx.Err() == nil {
+		// The engine would carry it out all the same, and the clean-up would come too early.
+		ctx = context.WithoutCancel(ctx)
+	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://docker"+apiVersion+path, content)
 	if err != nil {
 		return err

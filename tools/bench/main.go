@@ -149,6 +149,8 @@ func (s *settings) check(peers string) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// Who interrupts twice does not want to wait for the clean-up.
+	context.AfterFunc(ctx, stop)
 	s, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -165,6 +167,9 @@ func main() {
 
 // cleanTime bounds the clean-up, which is done also after an interrupt.
 const cleanTime = 3 * time.Minute
+
+// stillTime is for how long nothing must turn up after an interrupt.
+const stillTime = 5 * time.Second
 
 // run measures everything and writes the report. Whatever happens, it removes what was made.
 func run(ctx context.Context, s *settings) (err error) {
@@ -190,7 +195,7 @@ func run(ctx context.Context, s *settings) (err error) {
 	// What an earlier run of this folder left when it was killed has the same prefix.
 	sum := sha256.Sum256([]byte(s.state))
 	family := "sundogbench" + hex.EncodeToString(sum[:3]) + "-"
-	if err := clean(ctx, engine, family); err != nil {
+	if err := clean(ctx, engine, family, 0); err != nil {
 		say("an earlier run left what cannot be removed: %v", err)
 	}
 	// Names are new all the same: what the engine cannot let go of must not be in the way.
@@ -202,7 +207,12 @@ func run(ctx context.Context, s *settings) (err error) {
 	defer func() {
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
-		err = errors.Join(err, clean(after, engine, prefix), cleanImages(after, engine, image), os.RemoveAll(filepath.Join(s.state, "work")))
+		still := time.Duration(0)
+		if err != nil {
+			say("cleaning up")
+			still = stillTime
+		}
+		err = errors.Join(err, clean(after, engine, prefix, still), cleanImages(after, engine, image), os.RemoveAll(filepath.Join(s.state, "work")))
 	}()
 	b := &bench{settings: s, socket: socket, api: engine, prefix: prefix, image: image, report: newReport(s)}
 	if err := b.measure(ctx); err != nil {
