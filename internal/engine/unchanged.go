@@ -18,7 +18,7 @@ import (
 // refuses every change. If it gets through, the enclave was at that moment what the plan says, whoever else was at work:
 // what an apply changes shows in the containers or in the record, and a record of an apply that is under way is not
 // complete. If not, nothing has happened, and it begins anew under the lock.
-func (e *Engine) unchanged(ctx context.Context, request Request, order *itinerary) *Result {
+func (e *Engine) unchanged(ctx context.Context, request Request, order *itinerary, asked *demands) *Result {
 	if request.Images == enclave.ImageAlways {
 		return nil
 	}
@@ -37,7 +37,8 @@ func (e *Engine) unchanged(ctx context.Context, request Request, order *itinerar
 		defer mutex.Unlock()
 		told = append(told, event)
 	}
-	x := looking.newExecution(ctx, request, order, seen)
+	x := looking.newExecution(ctx, request, order, asked, seen)
+	x.tell(eventApply, request.Run, eventStarted, "")
 	if x.apply(ctx) != nil || ctx.Err() != nil {
 		return nil
 	}
@@ -45,6 +46,7 @@ func (e *Engine) unchanged(ctx context.Context, request Request, order *itinerar
 	if err != nil {
 		return nil
 	}
+	x.tellEnd(result, nil)
 	for _, event := range told {
 		e.events(event)
 	}

@@ -16,7 +16,7 @@ func TestLookingBackendRefusesEveryChange(t *testing.T) {
 	t.Parallel()
 	looks := []string{
 		"Artifact", "CopyFrom", "Enclave", "ListArtifacts", "ListEnclaves", "ListRecords", "LockHolder", "Logs", "Name", "Observe", "Record",
-		"ResolvedImage", "Service",
+		"RegistryDigest", "ResolvedImage", "Service",
 	}
 	// EnsureImage is refused only where it is more than a look.
 	changes := []string{

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -27,6 +28,8 @@ type Options struct {
 	// Host is the engine's address, for example unix:///var/run/docker.sock. Empty means: DOCKER_HOST, then the context
 	// that the Docker CLI uses (DOCKER_CONTEXT or its configuration), then the platform's socket.
 	Host string
+	// HostFrom says where Host was set, for errors; without it, it is the provider block.
+	HostFrom string
 	// Logger receives what is worth knowing but stops nothing; nil discards it.
 	Logger *slog.Logger
 	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
@@ -51,6 +54,7 @@ type Backend struct {
 	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
+	holds       holds
 	// silence is how long the holder of a lock may be silent; tests shorten it.
 	silence time.Duration
 }
@@ -63,6 +67,8 @@ type connection struct {
 	endpoint endpoint
 	// platform is asked once: it does not change while an engine runs.
 	platform func(ctx context.Context) (platform, error)
+	// builder is the builder to use, asked once too.
+	builder func(ctx context.Context) (build.BuilderVersion, error)
 	// What follows saves calls and is no memory: it holds only as long as the engine confirms it, or while somebody waits.
 	notes      notebooks
 	stamps     stampClock
@@ -78,7 +84,7 @@ func New(options Options) *Backend {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}
 	backend.connect = sync.OnceValues(func() (*connection, error) {
-		endpoint, err := chooseEndpoint(options.Host)
+		endpoint, err := chooseEndpoint(options.Host, options.HostFrom)
 		if err != nil {
 			return nil, &enclave.UnreachableError{Endpoint: endpoint.Host, Chosen: endpoint.Chosen, Err: err}
 		}
@@ -88,6 +94,7 @@ func New(options Options) *Backend {
 		}
 		conn := &connection{Client: api, endpoint: endpoint}
 		conn.platform = rememberSuccess(conn.askPlatform)
+		conn.builder = rememberSuccess(conn.askBuilder)
 		return conn, nil
 	})
 	return backend

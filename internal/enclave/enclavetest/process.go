@@ -246,6 +246,14 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		f.start(name, "api", command("serve", "-lines", "one;two;three", "-after", "700ms"))
 		equal(f, "all lines, followed", f.logs(name, "api", enclave.LogOptions{Follow: true}), "one\ntwo\nthree\nending with code 0\n")
 		equal(f, "last lines", f.logs(name, "api", enclave.LogOptions{Tail: 2}), "three\nending with code 0\n")
+		begun := time.Now()
+		for line := range strings.Lines(f.logs(name, "api", enclave.LogOptions{Tail: 2, Timestamps: true})) {
+			text, rest, _ := strings.Cut(line, " ")
+			at, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil || begun.Sub(at).Abs() > time.Minute || rest != "three\n" && rest != "ending with code 0\n" {
+				f.Errorf("line with its time is %q", line)
+			}
+		}
 		equal(f, "lines since a future time", f.logs(name, "api", enclave.LogOptions{Since: time.Now().Add(time.Hour)}), "")
 		f.start(name, "both", command("both"))
 		f.awaitState(name, "both", enclave.StateExited)
