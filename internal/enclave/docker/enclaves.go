@@ -102,9 +102,20 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
-	if err := b.completeNetwork(ctx, conn, spec.Name, spec.Owner); err != nil {
-		return fmt.Errorf("make its network: %w", err)
-	}
+	// Neither is found without the other, so it does not matter which comes first.
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := b.completeNetwork(ctx, conn, spec.Name, spec.Owner); err != nil {
+			return fmt.Errorf("make its network: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error { return b.completeState(ctx, conn, spec) })
+	return group.Wait()
+}
+
+// completeState writes the enclave's record unless it is there.
+func (b *Backend) completeState(ctx context.Context, conn *connection, spec enclave.Spec) error {
 	files, err := conn.readStore(ctx, spec.Name, folderState+"/"+stateEnclave)
 	if err != nil {
 		return err
@@ -116,15 +127,16 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	if _, err := rand.Read(record.Key); err != nil {
 		return fmt.Errorf("make its key: %w", err)
 	}
-	return b.writeState(ctx, conn, spec.Name, record)
+	// Whoever could write to the store waits for the lock that the caller holds, or finds no enclave yet.
+	return b.writeState(ctx, conn, spec.Name, record, true)
 }
 
-func (b *Backend) writeState(ctx context.Context, conn *connection, name string, record stateRecord) error {
+func (b *Backend) writeState(ctx context.Context, conn *connection, name string, record stateRecord, alone bool) error {
 	content, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("encode the record of enclave %q: %w", name, err)
 	}
-	return b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, content, false)
+	return b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{content: content}, alone)
 }
 
 // UpdateEnclave implements enclave.Enclaves.
@@ -141,7 +153,7 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 	}
 	record := stateRecord{Owner: existing.Owner, Key: existing.Key, Labels: spec.Labels, CreatedAt: existing.CreatedAt, ExpiresAt: spec.ExpiresAt}
-	if err := b.writeState(ctx, conn, spec.Name, record); err != nil {
+	if err := b.writeState(ctx, conn, spec.Name, record, false); err != nil {
 		return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
 	}
 	existing.Labels, existing.ExpiresAt = maps.Clone(spec.Labels), spec.ExpiresAt
