@@ -201,8 +201,8 @@ func isRunning(service *enclave.Service) bool {
 // getServices requires that services exist.
 func (x *execution) getServices(operation *plan.GetServices) error {
 	for _, name := range operation.Services {
-		if _, err := x.world.identity(name); err != nil {
-			return err
+		if !x.world.has(name) {
+			return &serviceError{name, fmt.Errorf("service %q: %w in the enclave: add it in this package, or apply the run that adds it first", name, enclave.ErrNotFound)}
 		}
 	}
 	return nil

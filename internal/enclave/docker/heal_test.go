@@ -42,7 +42,7 @@ func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
 		_, err := conn.createFromEmpty(t.Context(), storeName(name), objectLabels(name, roleStore, owner))
 		return err
 	}
-	network := func(name string) error { return conn.completeNetwork(t.Context(), name, testOwner) }
+	network := func(name string) error { return backend.completeNetwork(t.Context(), conn, name, testOwner) }
 	for title, prepare := range map[string]func(name string) error{
 		"store without network": store,
 		"network without store": network,

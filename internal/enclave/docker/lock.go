@@ -208,11 +208,11 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 	return time.Since(w.silentSince) > w.silence, nil
 }
 
-// removeDeadLocks removes the locks of processes that were killed. Nobody may ever want such a lock again, so it would
-// stay as long as the enclave.
+// removeDeadLocks removes the locks of processes that were killed, and what they read artifacts from. Nobody may ever
+// want such a lock again, so it would stay as long as the enclave.
 func (b *Backend) removeDeadLocks(ctx context.Context, conn *connection, found []container.Summary) error {
 	for _, item := range found {
-		if item.Labels[enclave.LabelRole] != roleLock {
+		if role := item.Labels[enclave.LabelRole]; role != roleLock && role != roleArtifact {
 			continue
 		}
 		alive, known := holderAlive(item.Labels)
@@ -220,7 +220,7 @@ func (b *Backend) removeDeadLocks(ctx context.Context, conn *connection, found [
 			continue
 		}
 		if err := conn.removeContainer(ctx, item.ID); err != nil {
-			return fmt.Errorf("remove the lock of a dead process: %w", err)
+			return fmt.Errorf("remove what a dead process has left: %w", err)
 		}
 	}
 	return nil

@@ -121,6 +121,7 @@ func (b *Backend) removeOrphan(ctx context.Context, conn *connection, name strin
 		}),
 		conn.removeVolumes(ctx, ofEnclave(name)),
 		conn.removeNetworks(ctx, name),
+		conn.removeAllArtifactImages(ctx, name),
 	)
 }
 
@@ -180,6 +181,13 @@ func (c *connection) leftBehind(ctx context.Context, labels string) (map[string]
 	for _, item := range volumes.Items {
 		note(item.Labels, "volume "+item.Name, parseTime(item.CreatedAt)).data = true
 	}
+	images, err := c.ImageList(ctx, client.ImageListOptions{Filters: withLabels(labels, ofRole(roleArtifact))})
+	if err != nil {
+		return nil, c.translate(err)
+	}
+	for _, item := range images.Items {
+		note(item.Labels, "image of artifact "+item.Labels[enclave.LabelDigest], time.Unix(item.Created, 0))
+	}
 	containers, err := c.containersOf(ctx, labels)
 	if err != nil {
 		return nil, err
@@ -193,6 +201,8 @@ func (c *connection) leftBehind(ctx context.Context, labels string) (map[string]
 			noted.making = noted.making || alive || !known
 		case roleStore:
 			note(item.Labels, "container "+containerName(item), created).store = true
+		case roleArtifact:
+			note(item.Labels, "container "+containerName(item), created)
 		default:
 			note(item.Labels, "container "+containerName(item), created).data = true
 		}

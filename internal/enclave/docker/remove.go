@@ -70,12 +70,15 @@ func (c *connection) isDoomed(ctx context.Context, name string) (bool, error) {
 
 // removeContents removes everything of an enclave but the containers of some roles.
 func (b *Backend) removeContents(ctx context.Context, conn *connection, name string, spared func(role string) bool) error {
-	return errors.Join(
+	failure := errors.Join(
 		conn.removeContainers(ctx, name, spared),
 		conn.removeVolumes(ctx, ofEnclave(name)),
 		conn.removeNetworks(ctx, name),
 		b.removeBuiltImages(ctx, conn, name),
+		conn.removeAllArtifactImages(ctx, name),
 	)
+	b.small.dropEnclave(name)
+	return failure
 }
 
 // removeContainers removes the enclave's containers but those of some roles.
@@ -166,6 +169,11 @@ func (c *connection) remaining(ctx context.Context, name string) string {
 	if networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))}); err == nil {
 		for _, item := range networks.Items {
 			parts = append(parts, "network "+item.Name)
+		}
+	}
+	if images, err := c.artifactImages(ctx, ofEnclave(name)); err == nil {
+		for digest := range images {
+			parts = append(parts, "image of artifact "+digest)
 		}
 	}
 	slices.Sort(parts)
