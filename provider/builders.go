@@ -55,7 +55,7 @@ func (p starlarkPackages) Interpret(ctx context.Context, request session.Package
 	}
 	return language.Interpret(ctx, opened, language.Request{
 		Args: request.Args, MainFile: request.MainFile, MainFunction: request.MainFunction, Backend: request.Backend,
-		SharedEnclave: request.SharedEnclave, AllowPrivileged: p.settings.AllowPrivileged, Limits: p.settings.Limits,
+		SharedEnclave: request.SharedEnclave, Existing: request.Existing, AllowPrivileged: p.settings.AllowPrivileged, Limits: p.settings.Limits,
 	})
 }
 

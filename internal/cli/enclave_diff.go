@@ -48,7 +48,7 @@ func newEnclaveDiff(t *tools) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := flags.interpret(command, args[1], backend.kind)
+			made, err := flags.interpret(command, args[1], carrier, name)
 			if err != nil {
 				return failed(err)
 			}

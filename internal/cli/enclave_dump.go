@@ -73,7 +73,7 @@ func (c *dumpCall) run(command *cobra.Command, args []string) error {
 	}
 	var compared *diffDocument
 	if c.pkg != "" {
-		made, err := c.flags.interpret(command, c.pkg, c.backend.kind)
+		made, err := c.flags.interpret(command, c.pkg, carrier, name)
 		if err != nil {
 			return failed(err)
 		}

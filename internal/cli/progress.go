@@ -60,10 +60,13 @@ func stepKey(event *engine.Event) string {
 
 // tookSince notes when a step began, and tells at its end how long it has taken; zero where that is not known.
 func tookSince(begins map[string]time.Time, key string, event *engine.Event) time.Duration {
-	if event.Status == "started" {
+	switch event.Status {
+	case "started":
 		if _, again := begins[key]; !again || event.Step != lockStep {
 			begins[key] = event.Time
 		}
+		return 0
+	case "progress":
 		return 0
 	}
 	begin, known := begins[key]
@@ -77,11 +80,13 @@ func tookSince(begins map[string]time.Time, key string, event *engine.Event) tim
 // progressLine is one event in words. Took is zero where it is not known.
 func progressLine(event engine.Event, took time.Duration) string {
 	text := event.Step + " " + event.Object
-	if event.Step == lockStep && event.Status == "started" {
+	switch {
+	case event.Step == lockStep && event.Status == "started":
 		text = fmt.Sprintf("waiting for the run %q", event.Object)
-	} else if event.Status == "started" {
+	case event.Status == "started":
 		text += " ..."
-	} else {
+	case event.Status == "progress":
+	default:
 		text += " " + event.Status
 		if took > 0 {
 			text += fmt.Sprintf(" (%.1fs)", took.Seconds())

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -36,6 +37,8 @@ type live struct {
 type liveStep struct {
 	key   string
 	event engine.Event
+	// latest is what it told while under way, such as a line of a build.
+	latest string
 }
 
 func newLive(to *os.File, coloured bool) *live {
@@ -69,13 +72,20 @@ func (l *live) tell(event engine.Event) {
 	}
 	key := stepKey(&event)
 	at := slices.IndexFunc(l.active, func(step *liveStep) bool { return step.key == key })
-	if event.Status == "started" {
+	switch event.Status {
+	case "started":
 		if at < 0 {
-			l.active = append(l.active, &liveStep{key, event})
+			l.active = append(l.active, &liveStep{key: key, event: event})
 		} else {
 			l.active[at].event.Message = event.Message
 		}
 		l.draw("")
+		return
+	case "progress":
+		if at >= 0 {
+			l.active[at].latest = event.Message
+			l.draw("")
+		}
 		return
 	}
 	took := time.Duration(0)
@@ -141,7 +151,7 @@ func (l *live) underway(step *liveStep, width int) string {
 	if step.event.Step == lockStep {
 		what = fmt.Sprintf("waiting for the run %q", step.event.Object)
 	}
-	text := fmt.Sprintf("%s %s %.1fs%s", frame, what, max(0, now.Sub(step.event.Time).Seconds()), messageText(step.event.Message))
+	text := fmt.Sprintf("%s %s %.1fs%s", frame, what, max(0, now.Sub(step.event.Time).Seconds()), messageText(cmp.Or(step.latest, step.event.Message)))
 	if runes := []rune(text); width > 1 && len(runes) >= width {
 		text = string(runes[:width-1]) // A line that wraps would be two to erase.
 	}

@@ -63,13 +63,17 @@ func TestLiveProgress(t *testing.T) {
 	event("lock", "shop", "done", "", time.Second)
 	event("start", "web", "started", strings.Repeat("long ", 40), time.Second)
 	event("start", "db", "started", "", time.Second)
+	event("build", "shop/api", "started", "", time.Second)
+	event("build", "shop/api", "progress", "RUN make", time.Second)
+	seen.await(t, "RUN make", 1)
+	event("build", "shop/api", "done", "", 2*time.Second)
 	event("start", "web", "failed", "it exited\nwith 3", 3500*time.Millisecond)
 	event("start", "db", "done", "", 2*time.Second)
 	told.close()
 	told.tell(engine.Event{Step: "late", Status: "done"})
 	seen.await(t, "\x1b[32m✓\x1b[0m start db", 1)
 	text := escapes.ReplaceAllString(seen.String(), "")
-	contains(t, text, "✗ start web 2.5s: it exited [...]\r\n", "✓ start db 1.0s\r\n", "✓ lock shop 1.0s: held by ann\r\n")
+	contains(t, text, "✗ start web 2.5s: it exited [...]\r\n", "✓ start db 1.0s\r\n", "✓ build shop/api 1.0s\r\n", "✓ lock shop 1.0s: held by ann\r\n")
 	if strings.Contains(text, "late") || strings.Contains(text, "apply") {
 		t.Errorf("%q", text)
 	}

@@ -24,18 +24,24 @@ type packageFlags struct {
 	interpretation interpretationFlags
 	owner          ownerFlag
 	name, images   string
+	// rerun and recreate ask for more than what changed.
+	rerun, recreate []string
 }
 
 func (f *packageFlags) add(command *cobra.Command) {
 	f.sources.add(command)
 	f.interpretation.addLanguage(command)
 	f.owner.add(command)
-	command.Flags().StringVar(&f.name, "name", "", "name of the run in the enclave (default: the last segment of the package's name)")
+	flags := command.Flags()
+	flags.StringVar(&f.name, "name", "", "name of the run in the enclave (default: the last segment of the package's name)")
+	flags.StringSliceVar(&f.rerun, "rerun", nil, "instruction to carry out again although nothing changed: its id as `sundog enclave diff` shows it, a service, a task, "+
+		"FILE:LINE, or \"all\" for all but those that run only once; may be repeated")
+	flags.StringSliceVar(&f.recreate, "recreate", nil, "service to give a new container although nothing changed; may be repeated")
 }
 
 // interpret makes the plan of a package that shares an enclave with others.
-func (f *packageFlags) interpret(command *cobra.Command, where, backend string) (*plan.Plan, error) {
-	request, err := f.interpretation.requestFor(backend, command.InOrStdin())
+func (f *packageFlags) interpret(command *cobra.Command, where string, carrier enclave.Backend, enclaveName string) (*plan.Plan, error) {
+	request, err := f.interpretation.requestFor(carrier.Name(), command.InOrStdin())
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +57,13 @@ func (f *packageFlags) interpret(command *cobra.Command, where, backend string) 
 	opened, err := resolver.Open(command.Context(), where, folder)
 	if err != nil {
 		return nil, err
+	}
+	request.Others = func(ctx context.Context) (*language.Others, error) {
+		found, err := engine.New(carrier, engine.Options{}).Neighbours(ctx, enclaveName, f.runName(opened.Name))
+		if err != nil {
+			return nil, err
+		}
+		return &language.Others{Services: found.Services, Artifacts: found.Artifacts}, nil
 	}
 	made, err := language.Interpret(command.Context(), opened, request)
 	if err != nil {
@@ -68,11 +81,17 @@ func (f *packageFlags) request(made *plan.Plan, name string) (engine.Request, er
 	if err != nil {
 		return engine.Request{}, err
 	}
-	request := engine.Request{Enclave: name, Run: f.name, Owner: owner, Plan: made, Images: enclave.ImagePolicy(f.images)}
-	if request.Run == "" {
-		request.Run = enclave.RunName(made.PackageName)
+	return engine.Request{
+		Enclave: name, Run: f.runName(made.PackageName), Owner: owner, Plan: made, Images: enclave.ImagePolicy(f.images),
+		Rerun: f.rerun, Recreate: f.recreate,
+	}, nil
+}
+
+func (f *packageFlags) runName(packageName string) string {
+	if f.name != "" {
+		return f.name
 	}
-	return request, nil
+	return enclave.RunName(packageName)
 }
 
 func (f *packageFlags) check() error {
@@ -211,7 +230,7 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.flags.interpret(command, where, c.backend.kind)
+	made, err := c.flags.interpret(command, where, carrier, name)
 	if err != nil {
 		if !asJSON || ExitCode(failed(err)) == ExitUsage {
 			return failed(err)
@@ -232,6 +251,8 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	}
 	result, err := c.carryOut(command, carrier, request)
 	if err == nil {
+		// Whoever watches asked for it once.
+		c.flags.rerun, c.flags.recreate = nil, nil
 		c.held.Store(new(asDigest(made)))
 	}
 	if asJSON {

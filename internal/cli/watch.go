@@ -111,7 +111,11 @@ func (c *runCall) differs(command *cobra.Command, where string) bool {
 	quiet := &cobra.Command{}
 	quiet.SetErr(io.Discard)
 	quiet.SetContext(command.Context())
-	made, err := c.flags.interpret(quiet, where, c.backend.kind)
+	carrier, name, err := c.backend.named(c.tools, c.enclave)
+	if err != nil {
+		return true
+	}
+	made, err := c.flags.interpret(quiet, where, carrier, name)
 	if err != nil {
 		return true
 	}

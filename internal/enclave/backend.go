@@ -81,6 +81,12 @@ type Services interface {
 type Images interface {
 	// EnsureImage pulls or builds an image according to the policy. Missing images are an *ImageError.
 	EnsureImage(ctx context.Context, image plan.Image, policy ImagePolicy) (*Image, error)
+	// ResolvedImage gives an image as EnsureImage has resolved it before, by its ID, whatever its name means by now. It
+	// asks no registry. ErrNotFound if it is not there any more.
+	ResolvedImage(ctx context.Context, image Image) (*Image, error)
+	// RegistryDigest asks the image's registry, and pulls nothing: the digest that the name stands for there, in the form
+	// of Image.Digest. ErrNotFound if the backend or the registry cannot tell.
+	RegistryDigest(ctx context.Context, image plan.Image) (string, error)
 }
 
 // Artifacts keeps files artifacts by content: equal content is stored once for an enclave, and prepared once for all
@@ -216,6 +222,10 @@ const (
 type Image struct {
 	Name string
 	ID   string // content identifier
+	// Digest is the reference name@digest by which the image's registry has this content; empty where it has none.
+	Digest string
+	// Moved tells that Name means another image by now, so that only ID stands for this one.
+	Moved bool
 	// Origin is "local", "pulled" or "built".
 	Origin string
 	// Warnings, for example an architecture other than the host's.

@@ -48,3 +48,10 @@ func (i *OrphanImage) Title() string {
 	const short = 19
 	return i.ID[:min(short, len(i.ID))]
 }
+
+// Remaining is a Backend on which an enclave can lose a part of itself: whoever has it on record asks before it forgets it.
+type Remaining interface {
+	// Remains gives what there is under the name of an enclave that is not there or lacks a part of itself; nil if there is
+	// nothing. What somebody is about to make is part of it.
+	Remains(ctx context.Context, name string) (*Orphan, error)
+}

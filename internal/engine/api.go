@@ -63,6 +63,14 @@ type Request struct {
 	// Parallelism bounds how many services of one batch start at the same time; 0 means 4.
 	Parallelism int
 	Images      enclave.ImagePolicy
+	// Rerun names imperative instructions to carry out although nothing changed, by ID ("db#1", "task.seed"), by service or
+	// task, or by place ("main.star:12"); RerunAll stands for all but those that run only once.
+	Rerun []string
+	// Recreate names services that get a new container although nothing changed.
+	Recreate []string
+	// Trigger, if it is not empty and not as it was when an imperative instruction ran, has that run again, unless it runs
+	// only once.
+	Trigger string
 	// Secrets are values that must not show in errors and events, beside those that the plan marks as such.
 	Secrets []string
 }
@@ -81,6 +89,9 @@ type Result struct {
 	// Artifacts maps the names of the run's artifacts to their digests: of uploaded files that of their tree, of all
 	// others a hash that is keyed by the enclave, as they may hold secrets.
 	Artifacts map[string]string
+	// Outdated says in words what the run has taken over from others and what is not so any more, and which of its files
+	// artifacts are lost. The next apply brings it up to date.
+	Outdated []string
 	// Output with runtime values resolved.
 	Output any
 	// Messages are what print instructions said, in order.
@@ -96,7 +107,8 @@ type Result struct {
 // Service is a service of a run.
 type Service struct {
 	enclave.Service
-	// Status in words: "running", "exited (1)", "missing", ...
+	// Status in words: "running", "exited (1)", "missing", ... A running one that is not as its plan left it is "replaced",
+	// "failed" or "not ready".
 	Status string
 	// Holds tells that the service is as its plan left it; the next apply mends one that does not hold. A process that
 	// was to do its work and end holds when it has exited with code 0.
@@ -115,7 +127,7 @@ type Event struct {
 	Run     string    `json:"run"`
 	Step    string    `json:"step"`   // what happens, for example "start", "wait", "exec", "pull"; "apply" is the whole run
 	Object  string    `json:"object"` // service, artifact, image or run, or the name of a step on a service
-	Status  string    `json:"status"` // "started", "done" or "failed"
+	Status  string    `json:"status"` // "started", "progress" (any number of them), "done" or "failed"
 	Message string    `json:"message,omitempty"`
 	// Position of the instruction in its package; empty where it is about none.
 	Position string `json:"position,omitempty"`

@@ -8,9 +8,10 @@ import (
 
 // The states of an event.
 const (
-	eventStarted = "started"
-	eventDone    = "done"
-	eventFailed  = "failed"
+	eventStarted  = "started"
+	eventProgress = "progress"
+	eventDone     = "done"
+	eventFailed   = "failed"
 )
 
 // eventApply is the step that stands for a whole run.

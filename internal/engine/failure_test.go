@@ -130,7 +130,7 @@ func TestReadyCondition(t *testing.T) {
 	result, changes, _, err := h.try(planOf(add("db", ready("output", "yes"))))
 	mention(t, err, `service "db" did not become ready`, `output == "yes" did not hold within 100ms`, `last value: "not yet"`)
 	same(t, "changes", changes, nil)
-	if result.Operations["update"] != 1 || result.Services["db"].Status != "running" || result.Services["db"].Holds {
+	if result.Operations["update"] != 1 || result.Services["db"].Status != "not ready" || result.Services["db"].Holds {
 		t.Errorf("result is %+v", result)
 	}
 	h.fails(planOf(add("db", ready("body", "yes"))), `it has no field "body", only "code", "output"`)

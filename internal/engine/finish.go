@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,7 +50,31 @@ func (x *execution) removeLeftovers(ctx context.Context) error {
 		}
 		group.Go(func() error { return x.dropService(ctx, name) })
 	}
+	for _, name := range x.traces() {
+		// Nobody sees anything of it, but an interruption may have left what only the backend knows.
+		if _, found := names[name]; !found {
+			group.Go(func() error { return x.engine.backend.RemoveService(ctx, x.request.Enclave, name) })
+		}
+	}
 	return group.Wait()
+}
+
+// traces names services that an apply which was cut off has on record, that the plan does not have, and of which there is
+// no container.
+func (x *execution) traces() []string {
+	names := map[string]bool{}
+	if !x.interrupted {
+		return nil
+	}
+	x.store.mutex.Lock()
+	defer x.store.mutex.Unlock()
+	for _, key := range slices.Concat(sortedKeys(x.store.record.Services), sortedKeys(x.store.record.Intents)) {
+		name, _, _ := strings.Cut(key, additionMark)
+		if x.order.last[name] == nil && x.world.service(name) == nil {
+			names[name] = true
+		}
+	}
+	return sortedKeys(names)
 }
 
 // finish resolves the output and leaves in the record exactly what the plan has.
@@ -66,24 +92,19 @@ func (x *execution) finish(ctx context.Context) error {
 		before := r.contents()
 		r.Output, r.Complete = typedValue{output}, true
 		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
-		for id := range r.Steps {
-			if !steps[id] {
-				delete(r.Steps, id)
-			}
-		}
-		for name := range r.Borrowed {
-			if _, used := x.world.borrowed[name]; !used {
-				delete(r.Borrowed, name)
-			}
-		}
-		for key, service := range r.Services {
-			place := x.placeInPlan(key)
-			if place == 0 {
-				delete(r.Services, key)
-				continue
-			}
-			service.Place = place // Instructions may have moved since it was made.
-		}
+		r.Neighbours = x.world.neighbours()
+		slices.Sort(x.compared)
+		r.Verified = slices.Compact(x.compared)
+		maps.DeleteFunc(r.Steps, func(id string, _ *stepRecord) bool { return !steps[id] })
+		maps.DeleteFunc(r.Images, func(key string, _ *imageRecord) bool { return !x.images[key] })
+		maps.DeleteFunc(r.Borrowed, func(name, _ string) bool {
+			_, used := x.world.borrowed[name]
+			return !used
+		})
+		maps.DeleteFunc(r.Services, func(key string, service *serviceRecord) bool {
+			service.Place = x.placeInPlan(key) // Instructions may have moved since it was made.
+			return service.Place == 0
+		})
 		after := r.contents()
 		for _, digest := range sortedKeys(before) {
 			if !after[digest] {

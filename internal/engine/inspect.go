@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -37,11 +38,29 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 			if err != nil {
 				return fmt.Errorf("read run %q of enclave %q: %w", name, enclaveName, err)
 			}
+			if known != nil && known.Removed {
+				known = nil
+			}
+			if known == nil && !holdsAny(snapshot, name) {
+				return nil
+			}
 			inspection.Runs[i] = resultOf(name, snapshot, known)
 			return e.lookAtEnds(groupContext, enclaveName, inspection.Runs[i])
 		})
 	}
-	return inspection, group.Wait()
+	err = group.Wait()
+	inspection.Runs = slices.DeleteFunc(inspection.Runs, func(result *Result) bool { return result == nil })
+	return inspection, err
+}
+
+// holdsAny tells whether a run has any container, tasks included.
+func holdsAny(snapshot *enclave.Snapshot, run string) bool {
+	for _, service := range snapshot.Services {
+		if service.Run == run {
+			return true
+		}
+	}
+	return false
 }
 
 // lookAtEnds finds out how services have ended that failed, as a snapshot does not tell all of it.

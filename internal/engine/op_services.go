@@ -139,6 +139,7 @@ func (x *execution) createService(ctx context.Context, choice *serviceChoice) er
 			return err
 		}
 	}
+	x.decider.did("service:"+choice.planned.key, choice.wish.digest)
 	x.world.setService(choice.spec.Name, created)
 	x.remember(ctx, choice, created, "")
 	return nil

@@ -28,11 +28,16 @@ type validator struct {
 	later     map[string]producer      // of runtime values, in the whole plan
 	seeds     map[string]seeding       // of persistent directories so far, by key
 	place     int                      // of the instruction in the plan
-	shared    bool                     // whether other runs may have made artifacts that are not known here
+	toBeAdded map[string]bool          // by the whole plan
+	shared    bool                     // whether other runs may have made what is not known here
 }
 
 // presence is a service at some place of the plan.
-type presence struct{ ports map[string]plan.Port }
+type presence struct {
+	ports map[string]plan.Port
+	// foreign is another run's of which nothing but the name is known.
+	foreign bool
+}
 
 // producer is what runtime values come from.
 type producer struct {
@@ -45,7 +50,7 @@ type producer struct {
 func validate(made *plan.Plan, request Request) []Problem {
 	v := &validator{
 		services: map[string]presence{}, added: map[string]plan.Position{},
-		artifacts: map[string]bool{}, toBeMade: map[string]bool{}, made: map[string]plan.Position{},
+		artifacts: map[string]bool{}, toBeMade: map[string]bool{}, toBeAdded: map[string]bool{}, made: map[string]plan.Position{},
 		producers: map[string]producer{}, later: map[string]producer{}, seeds: map[string]seeding{}, shared: request.SharedEnclave,
 	}
 	for name, ports := range request.Existing {
@@ -59,6 +64,11 @@ func validate(made *plan.Plan, request Request) []Problem {
 		collectProducers(&made.Instructions[i], v.later)
 		for _, name := range made.Instructions[i].Operation.Produces() {
 			v.toBeMade[name] = true
+		}
+		if add, ok := made.Instructions[i].Operation.(*plan.AddServices); ok {
+			for j := range add.Services {
+				v.toBeAdded[add.Services[j].Name] = true
+			}
 		}
 	}
 	for i := range made.Instructions {
@@ -97,6 +107,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 		v.present("stop_service", operation.Service)
 	case *plan.GetServices:
 		for _, name := range operation.Services {
+			v.meet(name)
 			v.present(instruction.Name, name)
 		}
 	case *plan.Exec:
@@ -110,6 +121,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 		if recipe, ok := operation.Recipe.(*plan.HTTPRecipe); ok {
 			v.http("wait", operation.Service, recipe)
 		} else {
+			v.meet(operation.Service)
 			v.present("wait", operation.Service)
 		}
 		v.recipe("the recipe", operation.Recipe)
@@ -128,6 +140,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 	case *plan.UploadFiles:
 		v.artifact(operation.Artifact)
 	case *plan.StoreServiceFiles:
+		v.meet(operation.Service)
 		v.present("store_service_files", operation.Service)
 		v.texts("src", operation.Source)
 		v.texts("depends_on", instruction.Arguments["depends_on"])
@@ -242,6 +255,13 @@ func (v *validator) task(task *plan.RunTask) {
 	v.spec("task '"+task.Name+"'", &task.Service)
 }
 
+// meet takes a service as one of another run where it could be. One that is added further down is a mistake all the same.
+func (v *validator) meet(name string) {
+	if _, known := v.services[name]; v.shared && !known && !v.toBeAdded[name] && serviceNamePattern.MatchString(name) {
+		v.services[name] = presence{foreign: true}
+	}
+}
+
 // present requires a service.
 func (v *validator) present(what, name string) (presence, bool) {
 	found, ok := v.services[name]
@@ -253,8 +273,9 @@ func (v *validator) present(what, name string) (presence, bool) {
 
 // http requires a service and its port.
 func (v *validator) http(what, name string, recipe *plan.HTTPRecipe) {
+	v.meet(name)
 	found, ok := v.services[name]
-	if !ok && v.fixed("the service's name", name) {
+	if !ok && v.fixed("the service's name", name) || found.foreign {
 		return
 	}
 	if !ok {

@@ -26,6 +26,7 @@ type Session struct {
 	owner    func() (string, error)
 	key      func() (string, error)
 	packages func() Packages
+	views    views
 }
 
 // New makes a session. ctx gives the logger its place; its end does not matter.

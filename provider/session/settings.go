@@ -53,7 +53,8 @@ type PackageSettings struct {
 // Engine carries plans out; *engine.Engine is the real one.
 type Engine interface {
 	Apply(ctx context.Context, request engine.Request) (*engine.Result, error)
-	Observe(ctx context.Context, enclave, run string) (*engine.Result, error)
+	View(ctx context.Context, enclave, run string) (*engine.View, error)
+	ViewNewerImages(ctx context.Context, enclave, run string) (*engine.View, error)
 	Remove(ctx context.Context, enclave, run string) error
 }
 
@@ -75,8 +76,10 @@ type PackageRequest struct {
 	MainFile     string
 	MainFunction string
 	Backend      string
-	// SharedEnclave tells that the package runs beside others, whose files artifacts it may mount.
+	// SharedEnclave tells that the package runs beside others, whose services and files artifacts it may use.
 	SharedEnclave bool
+	// Existing are services of others whose ports are known.
+	Existing map[string]map[string]plan.Port
 }
 
 // Packages opens and interprets packages.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -52,6 +53,7 @@ type Backend struct {
 	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
+	holds       holds
 	// silence is how long the holder of a lock may be silent; tests shorten it.
 	silence time.Duration
 }
@@ -64,6 +66,8 @@ type connection struct {
 	endpoint endpoint
 	// platform is asked once: it does not change while an engine runs.
 	platform func(ctx context.Context) (platform, error)
+	// builder is the builder to use, asked once too.
+	builder func(ctx context.Context) (build.BuilderVersion, error)
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
@@ -83,6 +87,7 @@ func New(options Options) *Backend {
 		}
 		conn := &connection{Client: api, endpoint: endpoint}
 		conn.platform = rememberSuccess(conn.askPlatform)
+		conn.builder = rememberSuccess(conn.askBuilder)
 		return conn, nil
 	})
 	return backend

@@ -75,7 +75,7 @@ func containerOptions(request enclave.ServiceRequest, chosen placement) (client.
 		host.ShmSize = spec.GPU.SharedMemoryMB * bytesPerMiB
 	}
 	image := request.Image.Name
-	if image == "" {
+	if image == "" || request.Image.Moved {
 		image = request.Image.ID
 	}
 	own := func(text string) string { return replacePlaceholder(text, spec.IPPlaceholder, chosen.address.String()) }

@@ -49,7 +49,11 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if existing.Owner != spec.Owner {
 			return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 		}
-		return existing, conn.removeDeadLocks(ctx, spec.Name)
+		found, err := conn.storeAndLocks(ctx, spec.Name)
+		if err == nil {
+			err = b.removeDeadLocks(ctx, conn, found)
+		}
+		return existing, err
 	}
 	if !errors.Is(err, enclave.ErrNotFound) {
 		return nil, err

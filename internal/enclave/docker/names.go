@@ -53,8 +53,10 @@ func pendingName(enclave, service string) string { return serviceName(enclave, s
 
 func lockName(enclave, name string) string {
 	sum := sha256.Sum256([]byte(name))
-	return "sundog-" + enclave + "_lock_" + hex.EncodeToString(sum[:8])
+	return lockPrefix(enclave) + hex.EncodeToString(sum[:8])
 }
+
+func lockPrefix(enclave string) string { return "sundog-" + enclave + "_lock_" }
 
 // objectLabels are the labels of everything that belongs to an enclave.
 func objectLabels(name, role string, more ...map[string]string) map[string]string {

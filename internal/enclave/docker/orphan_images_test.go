@@ -47,14 +47,15 @@ func TestDockerFindsImagesThatNoEnclaveUses(t *testing.T) {
 		}
 		return nil
 	}
-	if found := listed(); found == nil || found.ID == "" || found.Bytes == 0 || found.CreatedAt.IsZero() {
-		t.Fatalf("got %+v", found)
+	unused := listed()
+	if unused == nil || unused.ID == "" || unused.Bytes == 0 || unused.CreatedAt.IsZero() {
+		t.Fatalf("got %+v", unused)
 	}
 	name := reserveEnclave(t, backend)
 	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
 	must(t, err)
 	// What an enclave's store lists is used, also while there is no container of it.
-	must(t, conn.noteImage(t.Context(), name, image))
+	must(t, conn.noteImage(t.Context(), name, enclave.Image{Name: image, ID: unused.ID}))
 	if found := listed(); found != nil {
 		t.Errorf("an enclave uses it: %+v", found)
 	}

@@ -14,7 +14,10 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
-var _ enclave.Tidy = (*Backend)(nil)
+var (
+	_ enclave.Tidy      = (*Backend)(nil)
+	_ enclave.Remaining = (*Backend)(nil)
+)
 
 // left is what carries one enclave's label.
 type left struct {
@@ -47,6 +50,23 @@ func (b *Backend) Orphans(ctx context.Context) ([]enclave.Orphan, error) {
 	}
 	slices.SortFunc(orphans, func(a, b enclave.Orphan) int { return strings.Compare(a.Name, b.Name) })
 	return orphans, nil
+}
+
+// Remains implements enclave.Remaining.
+func (b *Backend) Remains(ctx context.Context, name string) (*enclave.Orphan, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	found, err := conn.leftBehind(ctx, ofEnclave(name))
+	if err != nil {
+		return nil, fmt.Errorf("look for what is left of enclave %q: %w", name, err)
+	}
+	item := found[name]
+	if item == nil || len(item.Objects) == 0 {
+		return nil, nil //nolint:nilnil // That nothing is left is an ordinary answer.
+	}
+	return &item.Orphan, nil
 }
 
 // RemoveOrphan implements enclave.Tidy. Nobody can make an enclave of the name meanwhile.

@@ -47,7 +47,7 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	}
 	if request.Image.Origin == originBuilt {
 		// The note is written before the image is used, so that the enclave's removal finds the image in any case.
-		if err := conn.noteImage(ctx, name, request.Image.Name); err != nil {
+		if err := conn.noteImage(ctx, name, request.Image); err != nil {
 			return nil, err
 		}
 	}
@@ -69,10 +69,11 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 			return nil, err
 		}
 	}
-	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
+	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
 		return nil, err
 	}
-	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
+	// Whatever has the service's name has nothing half-done beside it, so this comes last.
+	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
 		return nil, err
 	}
 	return b.Service(ctx, name, service)
@@ -237,6 +238,10 @@ func (c *connection) retire(ctx context.Context, item container.Summary) error {
 	if err := c.removeContainer(ctx, item.ID); err != nil {
 		return fmt.Errorf("remove the container that is replaced: %w", err)
 	}
+	if item.Image == item.ImageID {
+		// The engine names the image by its ID: the name that the container was made with means another one by now.
+		return c.removeSuperseded(ctx, item.ImageID)
+	}
 	return nil
 }
 
@@ -254,10 +259,13 @@ func (c *connection) rename(ctx context.Context, id, name string) error {
 	return nil
 }
 
-// noteImage writes down that an enclave uses an image that was built.
-func (c *connection) noteImage(ctx context.Context, name, image string) error {
-	file := fmt.Sprintf("%s/%016x", folderImages, hash64(image))
-	return c.writeStore(ctx, name, storeFile{file, []byte(image)})
+// noteImage writes down that an enclave uses an image that was built: its name, and its ID, which is all that is left of
+// it once the name means a newer one.
+func (c *connection) noteImage(ctx context.Context, name string, image enclave.Image) error {
+	file := func(text string) storeFile {
+		return storeFile{fmt.Sprintf("%s/%016x", folderImages, hash64(text)), []byte(text)}
+	}
+	return c.writeStore(ctx, name, file(image.Name), file(image.ID))
 }
 
 // RemoveService implements enclave.Services.

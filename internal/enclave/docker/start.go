@@ -74,6 +74,10 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 		inspected.HostConfig.Init = nil
 		return b.remake(ctx, conn, name, inspected)
 	}
+	if lostTask(reason) && !ranBefore {
+		b.logger.Warn("the engine was killed while it started a service, and has lost the process: the container is made again", "error", reason)
+		return b.remake(ctx, conn, name, inspected)
+	}
 	number := takenPort(reason)
 	if number == 0 {
 		return translated
@@ -207,6 +211,12 @@ func takenPort(err error) int {
 	}
 	return 0
 }
+
+// taskExists is what the container runtime says where it has started a process and the engine, which was killed meanwhile,
+// knows nothing of it. The engine has no call that would end such a process, so the container can never be started.
+var taskExists = regexp.MustCompile(`task [0-9a-f]{64}: already exists`)
+
+func lostTask(err error) bool { return taskExists.MatchString(err.Error()) }
 
 func missesInit(err error) bool {
 	return strings.Contains(err.Error(), `"docker-init": executable file not found`)

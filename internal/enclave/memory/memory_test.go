@@ -16,6 +16,9 @@ import (
 var impossible = []string{
 	"image build that fails says why",
 	"image build leaves out what is ignored",
+	"image is built of the stage and with the arguments that are asked for",
+	"image build keeps modes and links, and may ignore its own build file",
+	"image build tells of its steps",
 	"image that was built goes with its enclave",
 	"service runs, is stopped and runs again",
 	"service that ends shows its exit code",

@@ -149,6 +149,7 @@ func showOperation(operation plan.Operation) object {
 			set("args", operation.Args).set("packages", operation.Packages).set("container", showService(&operation.Service)).
 			set("store", store).set("timeout", operation.Timeout).set("accepts", showAcceptance(operation.Acceptance))
 	}
+	o.set("rerun", string(plan.RerunOf(operation)))
 	return o
 }
 
