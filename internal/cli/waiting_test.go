@@ -14,6 +14,7 @@ func TestWhoWaitsForAnotherApplyIsTold(t *testing.T) {
 	w := newWorld(t, memory.Hooks{})
 	folder := webshop(t)
 	w.ok("run", folder, "--enclave", "dev")
+	w.backend.Vanish("dev", "web") // Who finds nothing to do waits for nobody.
 	unlock, err := w.backend.Lock(t.Context(), "dev", "run/shop", `owner "colleague", process 7 on laptop`)
 	if err != nil {
 		t.Fatal(err)
