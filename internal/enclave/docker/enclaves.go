@@ -98,6 +98,20 @@ func (c *connection) checkOwner(ctx context.Context, spec enclave.Spec) error {
 
 // completeEnclave makes what is missing of an enclave, each step only if it is not done yet.
 func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec enclave.Spec) error {
+	doomed, err := conn.isDoomed(ctx, spec.Name)
+	if err != nil {
+		return err
+	}
+	if doomed {
+		// What is left of the one before has lost a part of its data. The store goes, too, which tells so.
+		err := b.removeContents(ctx, conn, spec.Name, func(role string) bool { return role == roleStore || role == roleLock })
+		if err == nil {
+			err = conn.removeContainers(ctx, spec.Name, func(role string) bool { return role != roleStore })
+		}
+		if err != nil {
+			return fmt.Errorf("finish a removal that was cut off: %w", err)
+		}
+	}
 	labels := objectLabels(spec.Name, roleStore, map[string]string{enclave.LabelOwner: spec.Owner})
 	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
@@ -210,7 +224,7 @@ type enclaveState struct {
 	network network.Summary
 	// stopped maps services to the ID of the container that StopService has stopped.
 	stopped map[string]string
-	// used maps keys of persistent directories to when the volume was made that was used.
+	// used maps keys of persistent directories to the marks of the volumes that were used.
 	used map[string]string
 	// places are those of services that did not get the one that hangs on their name.
 	places map[string]place
@@ -253,7 +267,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 		}
 	}
 	newest, found := newestSlot(slots)
-	if len(networks.Items) == 0 || !found {
+	if len(networks.Items) == 0 || !found || newest.removed {
 		return nil, noEnclave(name)
 	}
 	var record stateRecord

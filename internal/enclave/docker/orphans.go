@@ -126,10 +126,13 @@ func (b *Backend) removeOrphan(ctx context.Context, conn *connection, name strin
 }
 
 // isOrphan tells whether nobody can get back what is left. With its store, an enclave that lacks its network is made
-// whole by its owner's next apply, so its services and persistent directories are not touched.
+// whole by its owner's next apply, so its services and persistent directories are not touched, unless its removal has begun.
 func (c *connection) isOrphan(ctx context.Context, item *left) (bool, error) {
-	if item.making || item.store && item.data || len(item.Objects) == 0 {
+	if item.making || len(item.Objects) == 0 {
 		return false, nil
+	}
+	if item.store && item.data {
+		return c.isDoomed(ctx, item.Name)
 	}
 	_, err := c.enclave(ctx, item.Name)
 	if errors.Is(err, enclave.ErrNotFound) {

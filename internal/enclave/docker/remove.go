@@ -18,27 +18,24 @@ import (
 // removals bounds how many containers or volumes are removed at the same time.
 const removals = 8
 
-// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave, and as
+// RemoveEnclave implements enclave.Enclaves. From its first step on the enclave is not there any more, so that nobody takes
+// up again what has lost a part of its data. The store goes last, as it knows the images that go with the enclave, and as
 // nobody would know of anything that is left without it; so a removal that was cut off is simply repeated.
 func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	conn, err := b.connect()
 	if err != nil {
 		return err
 	}
-	failure := conn.removeContainers(ctx, name, false)
-	failure = errors.Join(failure, removeAll([]func() error{
-		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
-		func() error { return conn.removeNetworks(ctx, name) },
-		func() error { return b.removeBuiltImages(ctx, conn, name) },
-		func() error { return conn.removeAllArtifactImages(ctx, name) },
-	}, func(remove func() error) error { return remove() }))
-	b.small.dropEnclave(name)
+	failure := b.doom(ctx, conn, name)
+	if failure == nil {
+		failure = b.removeContents(ctx, conn, name, func(role string) bool { return role == roleStore })
+	}
 	shared := false
 	if failure == nil {
 		shared, failure = conn.removeEmptyImageOf(ctx, name)
 	}
 	if failure == nil {
-		failure = conn.removeContainers(ctx, name, true)
+		failure = conn.removeContainers(ctx, name, func(role string) bool { return role != roleStore })
 	}
 	if failure == nil && shared {
 		failure = conn.removeEmptyImage(ctx)
@@ -52,14 +49,46 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	return fmt.Errorf("remove enclave %q: %w", name, failure)
 }
 
-// removeContainers removes the enclave's containers, or the store when everything else is gone.
-func (c *connection) removeContainers(ctx context.Context, name string, store bool) error {
+// doom writes down that the removal of an enclave has begun.
+func (b *Backend) doom(ctx context.Context, conn *connection, name string) error {
+	err := b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{removed: true}, false)
+	if errors.Is(err, enclave.ErrNotFound) {
+		return nil // There is no store any more.
+	}
+	return err
+}
+
+// isDoomed tells whether the removal of an enclave has begun and not come to its end.
+func (c *connection) isDoomed(ctx context.Context, name string) (bool, error) {
+	files, err := c.readStore(ctx, name, folderState+"/"+stateEnclave)
+	if errors.Is(err, enclave.ErrNotFound) {
+		return false, nil
+	}
+	newest, found := newestSlot(files)
+	return found && newest.removed, err
+}
+
+// removeContents removes everything of an enclave but the containers of some roles.
+func (b *Backend) removeContents(ctx context.Context, conn *connection, name string, spared func(role string) bool) error {
+	failure := conn.removeContainers(ctx, name, spared)
+	failure = errors.Join(failure, removeAll([]func() error{
+		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
+		func() error { return conn.removeNetworks(ctx, name) },
+		func() error { return b.removeBuiltImages(ctx, conn, name) },
+		func() error { return conn.removeAllArtifactImages(ctx, name) },
+	}, func(remove func() error) error { return remove() }))
+	b.small.dropEnclave(name)
+	return failure
+}
+
+// removeContainers removes the enclave's containers but those of some roles.
+func (c *connection) removeContainers(ctx context.Context, name string, spared func(role string) bool) error {
 	containers, err := c.containersOf(ctx, ofEnclave(name))
 	if err != nil {
 		return err
 	}
 	return removeAll(containers, func(item container.Summary) error {
-		if (item.Labels[enclave.LabelRole] == roleStore) != store {
+		if spared(item.Labels[enclave.LabelRole]) {
 			return nil
 		}
 		if err := c.removeContainer(ctx, item.ID); err != nil {

@@ -346,7 +346,7 @@ func (c *connection) createVolumes(ctx context.Context, state *enclaveState, req
 		key := request.Spec.Files[path].PersistentKey
 		if key != "" {
 			options.Name = persistentPrefix(name) + key
-			options.Labels = objectLabels(name, roleVolume, map[string]string{labelPersistentKey: key, labelTracked: "yes"})
+			options.Labels = objectLabels(name, roleVolume, map[string]string{labelPersistentKey: key, labelTracked: chosen.generation})
 		}
 		made, err := c.VolumeCreate(ctx, options)
 		if err != nil {
@@ -354,8 +354,10 @@ func (c *connection) createVolumes(ctx context.Context, state *enclaveState, req
 		}
 		chosen.volumes[path] = options.Name
 		if key != "" {
-			chosen.persistent[key] = made.Volume.CreatedAt
-			chosen.fresh[path] = isFresh(made.Volume.Labels, made.Volume.CreatedAt, state.used[key])
+			// One that is there already keeps its own labels.
+			mark := made.Volume.Labels[labelTracked]
+			chosen.persistent[key] = mark
+			chosen.fresh[path] = isFresh(mark, state.used[key])
 		}
 	}
 	return nil
