@@ -182,47 +182,51 @@ func (b *bench) countRound(ctx context.Context, services int) (err error) {
 		if services > countedOfOthers && (name == peerBare || name == peerCompose) {
 			return nil
 		}
-		folder, err := b.folder(name)
-		if err != nil {
-			return err
-		}
-		p, own := b.peer(name, count.socket)
-		peak := func() int64 { return 0 }
-		if name == peerTofu {
-			peak = watchPeak(mirrorOf(folder))
-		}
-		operation := ""
-		note := func(next string) error {
-			calls := count.take()
-			if operation != "" {
-				b.report.count(services, name, operation, calls)
-			}
-			driven, ok := p.(*tofu)
-			if ok && operation == opNoop {
-				if err := driven.isEmptyPlan(ctx); err != nil {
-					return fmt.Errorf("the plan after an apply is not empty: %w", err)
-				}
-				count.take()
-			}
-			operation = next
-			return nil
-		}
-		failure := cycle(ctx, p, folder, services, 1, samples{}, note)
-		if failure == nil {
-			failure = note("")
-		}
-		provider := peak()
-		if failure != nil {
-			return failure
-		}
-		if own != nil {
-			b.report.memory(services, name, own.peak)
-		}
-		if provider > 0 {
-			b.report.memory(services, memoryProvider, provider)
-		}
-		return nil
+		return b.countPeer(ctx, services, name, count)
 	})
+}
+
+func (b *bench) countPeer(ctx context.Context, services int, name string, count *counter) error {
+	folder, err := b.folder(name)
+	if err != nil {
+		return err
+	}
+	p, own := b.peer(name, count.socket)
+	peak := func() int64 { return 0 }
+	if name == peerTofu {
+		peak = watchPeak(mirrorOf(folder))
+	}
+	operation := ""
+	note := func(next string) error {
+		calls := count.take()
+		if operation != "" {
+			b.report.count(services, name, operation, calls)
+		}
+		driven, ok := p.(*tofu)
+		if ok && operation == opNoop {
+			if err := driven.isEmptyPlan(ctx); err != nil {
+				return fmt.Errorf("the plan after an apply is not empty: %w", err)
+			}
+			count.take()
+		}
+		operation = next
+		return nil
+	}
+	failure := cycle(ctx, p, folder, services, 1, samples{}, note)
+	if failure == nil {
+		failure = note("")
+	}
+	provider := peak()
+	if failure != nil {
+		return failure
+	}
+	if own != nil {
+		b.report.memory(services, name, own.peak)
+	}
+	if provider > 0 {
+		b.report.memory(services, memoryProvider, provider)
+	}
+	return nil
 }
 
 // memoryProvider is the provider's process below the CLI, in the report.

@@ -28,7 +28,7 @@ func TestCommandLineIsChecked(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	there := filepath.Join(folder, "there")
-	if err := os.WriteFile(there, nil, 0o700); err != nil { //nolint:gosec // A program must be one that can be run.
+	if err := os.WriteFile(there, nil, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	full := []string{"-sundog", there, "-compose", there, "-tofu", there, "-probe", there, "-state", folder}

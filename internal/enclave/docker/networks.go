@@ -57,12 +57,29 @@ func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, own
 			if lastError = conn.takeSubnet(ctx, name, owner, subnet); lastError == nil {
 				return nil
 			}
-			if !strings.Contains(lastError.Error(), "overlap") {
+			if isGatewayTaken(lastError) {
+				// The engine may be at work for a process that was killed while it made this very network.
+				if made, err := conn.hasNetwork(ctx, name); made || err != nil {
+					return err
+				}
+			} else if !strings.Contains(lastError.Error(), "overlap") {
 				return lastError
 			}
 		}
 	}
 	return lastError
+}
+
+// isGatewayTaken tells that somebody else takes the same subnet at this moment: before the engine finds that two networks
+// overlap, it finds that both want the same address for their gateway.
+func isGatewayTaken(err error) bool {
+	return strings.Contains(err.Error(), "failed to allocate gateway")
+}
+
+// hasNetwork tells whether an enclave's network is there.
+func (c *connection) hasNetwork(ctx context.Context, name string) (bool, error) {
+	found, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name), ofRole(roleNetwork))})
+	return len(found.Items) > 0, c.translate(err)
 }
 
 func (c *connection) takeSubnet(ctx context.Context, name, owner string, subnet netip.Prefix) error {
