@@ -176,7 +176,8 @@ func (c *connection) fillFromImage(ctx context.Context, name, image, volume stri
 	return c.removeReader(ctx, id)
 }
 
-// readImage streams the files of an artifact's image.
+// readImage streams the files of an artifact's image. The engine locks the container until the stream was read or closed,
+// and removes no image of anybody meanwhile; so whoever reads must not dawdle.
 func (c *connection) readImage(ctx context.Context, name, image string) (io.ReadCloser, error) {
 	id, err := c.createReader(ctx, name, image, "")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/build"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -68,6 +69,12 @@ type connection struct {
 	platform func(ctx context.Context) (platform, error)
 	// builder is the builder to use, asked once too.
 	builder func(ctx context.Context) (build.BuilderVersion, error)
+	// What follows saves calls and is no memory: it holds only as long as the engine confirms it, or while somebody waits.
+	notes      notebooks
+	stamps     stampClock
+	containers shared[[]container.Summary]
+	volumes    sync.Map // of *shared[[]volume.Volume], by enclave
+	states     sync.Map // of *shared[*enclaveState], by enclave
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.

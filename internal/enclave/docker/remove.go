@@ -51,7 +51,7 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 
 // doom writes down that the removal of an enclave has begun.
 func (b *Backend) doom(ctx context.Context, conn *connection, name string) error {
-	err := b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, nil, true)
+	err := b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{removed: true}, false)
 	if errors.Is(err, enclave.ErrNotFound) {
 		return nil // There is no store any more.
 	}
@@ -70,13 +70,14 @@ func (c *connection) isDoomed(ctx context.Context, name string) (bool, error) {
 
 // removeContents removes everything of an enclave but the containers of some roles.
 func (b *Backend) removeContents(ctx context.Context, conn *connection, name string, spared func(role string) bool) error {
-	failure := errors.Join(
-		conn.removeContainers(ctx, name, spared),
-		conn.removeVolumes(ctx, ofEnclave(name)),
-		conn.removeNetworks(ctx, name),
-		b.removeBuiltImages(ctx, conn, name),
-		conn.removeAllArtifactImages(ctx, name),
-	)
+	failure := conn.removeContainers(ctx, name, spared)
+	failure = errors.Join(failure, removeAll([]func() error{
+		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
+		func() error { return conn.removeNetworks(ctx, name) },
+		func() error {
+			return errors.Join(b.removeBuiltImages(ctx, conn, name), conn.removeAllArtifactImages(ctx, name))
+		},
+	}, func(remove func() error) error { return remove() }))
 	b.small.dropEnclave(name)
 	return failure
 }
@@ -130,7 +131,7 @@ func (c *connection) removeNetworks(ctx context.Context, name string) error {
 	for _, item := range networks.Items {
 		err := c.removeNetwork(ctx, item.ID)
 		if err != nil && strings.Contains(err.Error(), "active endpoints") {
-			err = fmt.Errorf("%w: containers that Sundog did not make are connected to it (%s); disconnect them with `docker network disconnect`", err, c.foreigners(ctx, item.ID))
+			err = c.explainEndpoints(ctx, item.ID, err)
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("remove network %s: %w", item.Name, err))
@@ -139,18 +140,22 @@ func (c *connection) removeNetworks(ctx context.Context, name string) error {
 	return errors.Join(failures...)
 }
 
-// foreigners names the containers that are connected to a network.
-func (c *connection) foreigners(ctx context.Context, network string) string {
+// explainEndpoints says why a network cannot be removed although none of our containers is left.
+func (c *connection) explainEndpoints(ctx context.Context, network string, reason error) error {
 	inspected, err := c.NetworkInspect(ctx, network, client.NetworkInspectOptions{})
 	if err != nil {
-		return "unknown: " + c.translate(err).Error()
+		return errors.Join(reason, c.translate(err))
 	}
 	names := []string{}
 	for _, endpoint := range inspected.Network.Containers {
 		names = append(names, endpoint.Name)
 	}
+	if len(names) == 0 {
+		// Seen with Docker 20.10 on a machine with far too much to do, whoever had made the containers.
+		return fmt.Errorf("%w: no container is connected to it, but the engine still counts one that is gone; restart the engine, then repeat this", reason)
+	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return fmt.Errorf("%w: containers that Sundog did not make are connected to it (%s); disconnect them with `docker network disconnect`", reason, strings.Join(names, ", "))
 }
 
 // remaining names what still carries the enclave's label, for an error.
