@@ -98,23 +98,8 @@ func (c *connection) checkOwner(ctx context.Context, spec enclave.Spec) error {
 
 // completeEnclave makes what is missing of an enclave, each step only if it is not done yet.
 func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec enclave.Spec) error {
-	doomed, err := conn.isDoomed(ctx, spec.Name)
-	if err != nil {
+	if err := b.completeStore(ctx, conn, spec); err != nil {
 		return err
-	}
-	if doomed {
-		// What is left of the one before has lost a part of its data. The store goes, too, which tells so.
-		err := b.removeContents(ctx, conn, spec.Name, func(role string) bool { return role == roleStore || role == roleLock })
-		if err == nil {
-			err = conn.removeContainers(ctx, spec.Name, func(role string) bool { return role != roleStore })
-		}
-		if err != nil {
-			return fmt.Errorf("finish a removal that was cut off: %w", err)
-		}
-	}
-	labels := objectLabels(spec.Name, roleStore, map[string]string{enclave.LabelOwner: spec.Owner})
-	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
-		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
 	// Neither is found without the other, so it does not matter which comes first.
 	group, ctx := errgroup.WithContext(ctx)
@@ -126,6 +111,35 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	})
 	group.Go(func() error { return b.completeState(ctx, conn, spec) })
 	return group.Wait()
+}
+
+// completeStore makes the enclave's store unless it is there. One that says that a removal has begun goes first, with all
+// that is left: it has lost a part of its data.
+func (b *Backend) completeStore(ctx context.Context, conn *connection, spec enclave.Spec) error {
+	labels := objectLabels(spec.Name, roleStore, map[string]string{enclave.LabelOwner: spec.Owner})
+	_, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels)
+	if errdefs.IsConflict(err) {
+		doomed, err := conn.isDoomed(ctx, spec.Name)
+		if err != nil || !doomed {
+			return err
+		}
+		err = b.removeContents(ctx, conn, spec.Name, func(role string) bool { return role == roleStore || role == roleLock })
+		if err == nil {
+			err = conn.removeContainers(ctx, spec.Name, func(role string) bool { return role != roleStore })
+		}
+		if err != nil {
+			return fmt.Errorf("finish a removal that was cut off: %w", err)
+		}
+		_, err = conn.createFromEmpty(ctx, storeName(spec.Name), labels)
+		if err != nil {
+			return fmt.Errorf("make its store: %w", conn.translate(err))
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make its store: %w", conn.translate(err))
+	}
+	return nil
 }
 
 // completeState writes the enclave's record unless it is there.

@@ -74,8 +74,9 @@ func (b *Backend) removeContents(ctx context.Context, conn *connection, name str
 	failure = errors.Join(failure, removeAll([]func() error{
 		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
 		func() error { return conn.removeNetworks(ctx, name) },
-		func() error { return b.removeBuiltImages(ctx, conn, name) },
-		func() error { return conn.removeAllArtifactImages(ctx, name) },
+		func() error {
+			return errors.Join(b.removeBuiltImages(ctx, conn, name), conn.removeAllArtifactImages(ctx, name))
+		},
 	}, func(remove func() error) error { return remove() }))
 	b.small.dropEnclave(name)
 	return failure
