@@ -212,7 +212,7 @@ func (c *connection) createReader(ctx context.Context, name, image, volume strin
 		host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/" + contentFolder}}
 	}
 	created, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name: fmt.Sprintf("%s_artifact_%s", networkName(name), hex.EncodeToString(random[:])),
+		Name: readerPrefix(name) + hex.EncodeToString(random[:]),
 		// The engine insists on a command, although none is ever run.
 		Config: &container.Config{
 			Image: image, Cmd: []string{"-"}, NetworkDisabled: true,

@@ -126,7 +126,7 @@ func TestDockerLeavesNothingOfArtifacts(t *testing.T) {
 	must(t, err)
 	must(t, backend.PutArtifact(t.Context(), name, tree.Digest(), tree.WriteTar))
 	dead := objectLabels(name, roleArtifact, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
-	_, err = conn.createFromEmpty(t.Context(), networkName(name)+"_artifact_dead", dead)
+	_, err = conn.createFromEmpty(t.Context(), readerPrefix(name)+"dead", dead)
 	must(t, err)
 	stream, err := backend.Artifact(t.Context(), name, tree.Digest())
 	must(t, err)

@@ -45,6 +45,7 @@ const (
 
 func networkName(enclave string) string          { return "sundog-" + enclave }
 func storeName(enclave string) string            { return "sundog-" + enclave + "_store" }
+func readerPrefix(enclave string) string         { return "sundog-" + enclave + "_artifact_" }
 func serviceName(enclave, service string) string { return "sundog-" + enclave + "." + service }
 
 // pendingName is the name of a service's container while it is being made. The rename to serviceName is the moment at
