@@ -59,8 +59,9 @@ func withoutHostPorts(facts map[string]string) map[string]string {
 	return changed
 }
 
-// volatileLabels differ between enclaves: digests are keyed by the enclave, and owners by whoever works.
-var volatileLabels = []string{"sundog.dev/digest", "sundog.dev/generation", "sundog.dev/owner"}
+// volatileLabels differ between enclaves: digests are keyed by the enclave, generations and the marks of persistent
+// directories drawn at random, and owners by whoever works.
+var volatileLabels = []string{"sundog.dev/digest", "sundog.dev/generation", "sundog.dev/persistent", "sundog.dev/owner"}
 
 // observe reads everything that an undisturbed apply and a disturbed one must agree about.
 func (a *api) observe(ctx context.Context) (*state, error) {
