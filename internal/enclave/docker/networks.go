@@ -44,12 +44,12 @@ const networkAttempts = 10
 // between the question and the answer, and is not among the networks before it has got it.
 func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, owner string) error {
 	var lastError error
-	for range networkAttempts {
+	for attempt := range networkAttempts {
 		seen, err := b.lookAround(ctx, conn)
 		if err != nil {
 			return err
 		}
-		free, err := b.freeSubnets(ctx, conn, name, owner, seen)
+		free, err := b.freeSubnets(ctx, conn, name, owner, seen, attempt == 0)
 		if err != nil {
 			return err
 		}
@@ -90,9 +90,14 @@ func (c *connection) takeSubnet(ctx context.Context, name, owner string, subnet 
 	return c.translate(err)
 }
 
-// freeSubnets gives subnets to try, at least one.
-func (b *Backend) freeSubnets(ctx context.Context, conn *connection, name, owner string, seen *occupied) ([]netip.Prefix, error) {
+// freeSubnets gives subnets to try, at least one. At first they are taken from the engine's own pools without asking it.
+func (b *Backend) freeSubnets(ctx context.Context, conn *connection, name, owner string, seen *occupied, first bool) ([]netip.Prefix, error) {
 	if b.pool.isZero() {
+		if first {
+			if free, err := b.predicted(ctx, conn, seen); err != nil || len(free) > 0 {
+				return free, err
+			}
+		}
 		subnet, err := conn.engineSubnet(ctx, name, owner, seen)
 		return []netip.Prefix{subnet}, err
 	}
