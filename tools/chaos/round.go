@@ -214,7 +214,9 @@ func (l *life) destroy(ctx context.Context, d *disturbance) *result {
 			return r
 		}
 	}
-	r.left = errors.Join(l.nothingLeft(ctx), l.nobodyLeft())
+	// A provider that has outlived its CLI may still be removing things; what the engine lists meanwhile may be gone already.
+	nobody := l.nobodyLeft()
+	r.left = errors.Join(l.nothingLeft(ctx), nobody)
 	return r
 }
 
