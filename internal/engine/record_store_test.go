@@ -33,6 +33,12 @@ func (w *writtenRecords) WriteRecord(_ context.Context, _, _ string, content []b
 	return nil
 }
 
+func (w *writtenRecords) count() int {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return len(w.writes)
+}
+
 func (w *writtenRecords) last(t *testing.T) *record {
 	t.Helper()
 	w.mutex.Lock()
@@ -61,7 +67,7 @@ func TestLateWritesAreJoined(t *testing.T) {
 			time.Sleep(30 * time.Millisecond) // three seconds in all
 		}
 		time.Sleep(2 * recordPause)
-		if got := len(backend.writes); got < 3 || got > 4 {
+		if got := backend.count(); got < 3 || got > 4 {
 			t.Errorf("there were %d writes, want about one a second", got)
 		}
 		if got := len(backend.last(t).Intents); got != 100 {
@@ -84,8 +90,8 @@ func TestWritesThatMustNotComeLate(t *testing.T) {
 		if took := time.Since(started); took > recordPause/2 {
 			t.Errorf("it took %s", took)
 		}
-		if got := backend.last(t); len(got.Intents) != 2 || len(backend.writes) != 1 {
-			t.Errorf("%d writes, the last one with %v", len(backend.writes), got.Intents)
+		if got := backend.last(t); len(got.Intents) != 2 || backend.count() != 1 {
+			t.Errorf("%d writes, the last one with %v", backend.count(), got.Intents)
 		}
 		// A late write that is under way already is waited for, and so is one that several hurry.
 		store.later(t.Context(), note(3))
