@@ -25,6 +25,8 @@ type Images struct {
 	// [subcommand, arguments...]; it has no command of its own, and exec needs the whole: ["/service", "echo", "x"].
 	// The image holds /seed/from-image too, so that a mount at /seed can be seen to hide it.
 	Service string
+	// PublicPort gives a free number for a pinned port; nil means a free port of this machine.
+	PublicPort func() int
 }
 
 // programPackage is the test service's package. Tests run in folders of this module, so the go command finds it.

@@ -1,0 +1,63 @@
+package enclavetest
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// SaveImage writes the image Service, under a name, as an archive as `docker save` makes it, for clusters into whose nodes
+// images are loaded.
+func SaveImage(tb testing.TB, name string) (file string) {
+	tb.Helper()
+	binary, err := program()
+	if err != nil {
+		tb.Fatalf("compile the test service: %v", err)
+	}
+	layer := packFiles(tb, map[string][]byte{"seed/from-image": []byte("of the image"), ServiceProgram[1:]: binary})
+	sum := sha256.Sum256(layer)
+	config := mustJSON(tb, map[string]any{
+		"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Entrypoint": []string{ServiceProgram}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+	})
+	manifest := mustJSON(tb, []map[string]any{{"Config": "config.json", "RepoTags": []string{name}, "Layers": []string{"layer.tar"}}})
+	file = filepath.Join(tb.TempDir(), "image.tar")
+	content := packFiles(tb, map[string][]byte{"layer.tar": layer, "config.json": config, "manifest.json": manifest})
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return file
+}
+
+func packFiles(tb testing.TB, files map[string][]byte) []byte {
+	tb.Helper()
+	var buffer bytes.Buffer
+	archive := tar.NewWriter(&buffer)
+	for name, content := range files {
+		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}); err != nil {
+			tb.Fatal(err)
+		}
+		if _, err := archive.Write(content); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return buffer.Bytes()
+}
+
+func mustJSON(tb testing.TB, value any) []byte {
+	tb.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}

@@ -1,0 +1,161 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/remotecommand"
+)
+
+// Dial implements enclave.Services. Only the API server has to be reachable. That something accepts on the port the agent
+// finds out in the pod itself, on the address that other services reach, as a port-forward tells only of failures and later.
+// Connections then go through a port-forward, all of them to one pod through one; those to a service that listens on its
+// own address alone, and datagrams, go through the agent.
+func (b *Backend) Dial(ctx context.Context, name, service, transport string, port int) (net.Conn, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	transport = strings.ToLower(transport)
+	dialled, err := b.dial(ctx, conn, name, service, transport, port)
+	if err != nil {
+		return nil, fmt.Errorf("connect to port %d/%s of service %q in enclave %q: %w", port, transport, service, name, err)
+	}
+	return dialled, nil
+}
+
+func (b *Backend) dial(ctx context.Context, conn *connection, name, service, transport string, port int) (net.Conn, error) {
+	if transport != "tcp" && transport != "udp" {
+		return nil, fmt.Errorf("transport %q cannot be dialled: it is tcp or udp", transport)
+	}
+	pod, err := b.runningPod(ctx, conn, name, service)
+	if err != nil {
+		return nil, err
+	}
+	address, err := hexAddress(pod)
+	if err != nil {
+		return nil, err
+	}
+	if transport == "udp" {
+		return conn.connectByAgent(ctx, pod, transport, address, port)
+	}
+	answer, err := conn.agent(ctx, pod, "probe", address, strconv.Itoa(port))
+	if err != nil {
+		return nil, err
+	}
+	switch strings.TrimSpace(answer) {
+	case "open":
+		return b.tunnels.open(ctx, conn, pod, port)
+	case "own":
+		return conn.connectByAgent(ctx, pod, transport, address, port)
+	case "loopback":
+		return nil, errors.New("connection refused: the service listens on its loopback address only, where no other service reaches it; have it listen on all addresses (0.0.0.0)")
+	default:
+		return nil, fmt.Errorf("the agent answers %q", answer)
+	}
+}
+
+// hexAddress is the pod's address as the agent takes it.
+func hexAddress(pod *corev1.Pod) (string, error) {
+	address, err := netip.ParseAddr(pod.Status.PodIP)
+	if err != nil {
+		return "", fmt.Errorf("the address of pod %s: %w", pod.Name, err)
+	}
+	return hex.EncodeToString(address.AsSlice()), nil
+}
+
+// connectByAgent runs the agent in the pod, and joins its input and output with a connection.
+func (c *connection) connectByAgent(ctx context.Context, pod *corev1.Pod, transport, address string, port int) (net.Conn, error) {
+	// The connection outlives the context of its making.
+	session, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	near, far := net.Pipe()
+	input, inputWriter := io.Pipe()
+	output, outputWriter := io.Pipe()
+	var complaint prefixWriter
+	complaint.limit = 1024
+	go func() {
+		code, err := c.run(session, pod, []string{agentProgram, transport, address, strconv.Itoa(port)}, remotecommand.StreamOptions{Stdin: input, Stdout: outputWriter, Stderr: &complaint})
+		if err == nil {
+			err = agentError(code, complaint.String())
+		}
+		outputWriter.CloseWithError(err) // Nil stands for the end.
+		input.CloseWithError(io.ErrClosedPipe)
+		cancel()
+	}()
+	var ready [1]byte
+	if _, err := io.ReadFull(output, ready[:]); err != nil {
+		cancel()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, err
+	}
+	if !stop() {
+		return nil, ctx.Err()
+	}
+	send, receive := sendStream, receiveStream
+	if transport == "udp" {
+		send, receive = sendDatagrams, receiveDatagrams
+	}
+	go func() {
+		send(inputWriter, far)
+		inputWriter.Close() //nolint:errcheck // It never fails (io.Pipe).
+	}()
+	go func() {
+		receive(far, output)
+		far.Close() //nolint:errcheck // It never fails (net.Pipe).
+		output.CloseWithError(io.ErrClosedPipe)
+		cancel()
+	}()
+	return near, nil
+}
+
+func sendStream(to io.Writer, from io.Reader) {
+	_, _ = io.Copy(to, from) // An end is an end, whatever the reason.
+}
+
+func receiveStream(to io.Writer, from io.Reader) {
+	_, _ = io.Copy(to, from) // As above.
+}
+
+const datagramLimit = 1<<16 - 1
+
+func sendDatagrams(to io.Writer, from io.Reader) {
+	frame := make([]byte, 2+datagramLimit)
+	for {
+		count, err := from.Read(frame[2:])
+		if err != nil {
+			return
+		}
+		binary.BigEndian.PutUint16(frame, uint16(count)) //nolint:gosec // The buffer bounds it.
+		if _, err := to.Write(frame[:2+count]); err != nil {
+			return
+		}
+	}
+}
+
+func receiveDatagrams(to io.Writer, from io.Reader) {
+	frame := make([]byte, 2+datagramLimit)
+	for {
+		if _, err := io.ReadFull(from, frame[:2]); err != nil {
+			return
+		}
+		size := int(binary.BigEndian.Uint16(frame))
+		if _, err := io.ReadFull(from, frame[:size]); err != nil {
+			return
+		}
+		if _, err := to.Write(frame[:size]); err != nil {
+			return
+		}
+	}
+}
