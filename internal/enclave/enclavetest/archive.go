@@ -40,7 +40,11 @@ func packFiles(tb testing.TB, files map[string][]byte) []byte {
 	var buffer bytes.Buffer
 	archive := tar.NewWriter(&buffer)
 	for name, content := range files {
-		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}); err != nil {
+		mode := int64(0o644)
+		if name == ServiceProgram[1:] {
+			mode = 0o755
+		}
+		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(content))}); err != nil {
 			tb.Fatal(err)
 		}
 		if _, err := archive.Write(content); err != nil {

@@ -258,6 +258,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		}
 		f.start(name, "terminal", both(command("echo", "typed"), func(request *enclave.ServiceRequest) { request.Spec.TTY = true }))
 		f.awaitState(name, "terminal", enclave.StateExited)
-		equal(f, "logs of a terminal", f.logs(name, "terminal", enclave.LogOptions{}), "typed\r\n")
+		// Whether a terminal's carriage return is kept is the engine's affair.
+		equal(f, "logs of a terminal", strings.ReplaceAll(f.logs(name, "terminal", enclave.LogOptions{}), "\r", ""), "typed\n")
 	}},
 })

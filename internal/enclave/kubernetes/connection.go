@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 // fieldManager is who we are among those who write objects.
@@ -30,6 +31,9 @@ type connection struct {
 }
 
 func newConnection(cluster Cluster) (*connection, error) {
+	// The client writes to stderr what its callers learn as errors anyhow.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 	config, chosen, err := cluster.restConfig()
 	if err != nil {
 		return nil, err

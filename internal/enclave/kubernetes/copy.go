@@ -26,7 +26,7 @@ func (b *Backend) CopyFrom(ctx context.Context, name, service, path string) (io.
 }
 
 func (b *Backend) copyFrom(ctx context.Context, conn *connection, name, service, path string) (io.ReadCloser, error) {
-	pod, err := b.runningPod(ctx, conn, name, service)
+	of, err := b.running(ctx, conn, name, service)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (b *Backend) copyFrom(ctx context.Context, conn *connection, name, service,
 	reader, writer := io.Pipe()
 	go func() {
 		var complaint bytes.Buffer
-		code, err := conn.run(ctx, pod, []string{agentProgram, "copy", path}, remotecommand.StreamOptions{Stdout: writer, Stderr: &complaint})
+		code, err := conn.run(ctx, of.pod, []string{agentProgram, "copy", path}, remotecommand.StreamOptions{Stdout: writer, Stderr: &complaint})
 		if err == nil {
 			err = agentError(code, complaint.String())
 		}

@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/remotecommand"
@@ -37,18 +39,27 @@ func (b *Backend) dial(ctx context.Context, conn *connection, name, service, tra
 	if transport != "tcp" && transport != "udp" {
 		return nil, fmt.Errorf("transport %q cannot be dialled: it is tcp or udp", transport)
 	}
-	pod, err := b.runningPod(ctx, conn, name, service)
+	of, err := b.running(ctx, conn, name, service)
 	if err != nil {
 		return nil, err
 	}
-	address, err := hexAddress(pod)
+	pod := of.pod
+	address, err := hexAddress(pod.Status.PodIP)
 	if err != nil {
 		return nil, err
 	}
 	if transport == "udp" {
 		return conn.connectByAgent(ctx, pod, transport, address, port)
 	}
-	answer, err := conn.agent(ctx, pod, "probe", address, strconv.Itoa(port))
+	command := []string{"probe", address, strconv.Itoa(port)}
+	if of.isNew() && of.declares(port) {
+		stable, err := hexAddress(of.service.Spec.ClusterIP)
+		if err != nil {
+			return nil, err
+		}
+		command = append(command, stable)
+	}
+	answer, err := conn.agent(ctx, pod, command...)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +75,27 @@ func (b *Backend) dial(ctx context.Context, conn *connection, name, service, tra
 	}
 }
 
-// hexAddress is the pod's address as the agent takes it.
-func hexAddress(pod *corev1.Pod) (string, error) {
-	address, err := netip.ParseAddr(pod.Status.PodIP)
+// newTime is how long after its start a service may not be reached yet under its name: nodes learn only after a while to
+// which pod its address leads. Within that time the agent waits for it.
+const newTime = 15 * time.Second
+
+func (p *parts) isNew() bool {
+	status := containerStatus(p.pod, containerService)
+	return status != nil && status.State.Running != nil && time.Since(status.State.Running.StartedAt.Time) < newTime
+}
+
+// declares tells whether the service's stable address has the port.
+func (p *parts) declares(port int) bool {
+	return slices.ContainsFunc(p.service.Spec.Ports, func(item corev1.ServicePort) bool {
+		return int(item.Port) == port && item.Protocol == corev1.ProtocolTCP
+	})
+}
+
+// hexAddress is an address as the agent takes it.
+func hexAddress(text string) (string, error) {
+	address, err := netip.ParseAddr(text)
 	if err != nil {
-		return "", fmt.Errorf("the address of pod %s: %w", pod.Name, err)
+		return "", err
 	}
 	return hex.EncodeToString(address.AsSlice()), nil
 }

@@ -52,7 +52,7 @@ func commandName(command []string) string {
 }
 
 func (b *Backend) exec(ctx context.Context, conn *connection, name, service string, request enclave.ExecRequest) (*enclave.ExecResult, error) {
-	pod, err := b.runningPod(ctx, conn, name, service)
+	of, err := b.running(ctx, conn, name, service)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (b *Backend) exec(ctx context.Context, conn *connection, name, service stri
 	if request.Output != nil {
 		output.target = io.MultiWriter(head, request.Output)
 	}
-	code, err := conn.run(ctx, pod, command, remotecommand.StreamOptions{Stdin: request.Stdin, Stdout: output, Stderr: output})
+	code, err := conn.run(ctx, of.pod, command, remotecommand.StreamOptions{Stdin: request.Stdin, Stdout: output, Stderr: output})
 	if err != nil {
 		return nil, b.explainExec(ctx, conn, name, service, err)
 	}
@@ -132,7 +132,7 @@ func (b *Backend) explainExec(ctx context.Context, conn *connection, name, servi
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if _, err := b.runningPod(ctx, conn, name, service); err != nil {
+	if _, err := b.running(ctx, conn, name, service); err != nil {
 		return err
 	}
 	if text := cause.Error(); runtimeNoise.MatchString(text) {

@@ -318,8 +318,8 @@ func describeState(service *enclave.Service) string {
 	}
 }
 
-// runningPod gives the pod of a service that runs.
-func (b *Backend) runningPod(ctx context.Context, conn *connection, name, service string) (*corev1.Pod, error) {
+// running gives the objects of a service that runs.
+func (b *Backend) running(ctx context.Context, conn *connection, name, service string) (*parts, error) {
 	of, err := conn.find(ctx, name, service)
 	if err != nil {
 		return nil, err
@@ -329,7 +329,7 @@ func (b *Backend) runningPod(ctx context.Context, conn *connection, name, servic
 	if found.State != enclave.StateRunning {
 		return nil, fmt.Errorf("the service is not running: %s", describeState(found))
 	}
-	return of.pod, nil
+	return of, nil
 }
 
 func isConflict(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }

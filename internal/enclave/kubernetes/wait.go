@@ -34,7 +34,7 @@ type startWaiter struct {
 	failedMount time.Time // since when mounts fail
 }
 
-// started ends a watch.
+// errLook ends a watch.
 var errLook = errors.New("time to look at the events")
 
 // wait gives the pod once its process has been started.
@@ -43,11 +43,12 @@ func (w *startWaiter) wait(ctx context.Context) (*corev1.Pod, error) {
 	for {
 		bounded, cancel := context.WithTimeoutCause(ctx, lookInterval, errLook)
 		done, err := watch(bounded, w.conn, pods, w.namespace, which, w.visit)
+		timeToLook := errors.Is(context.Cause(bounded), errLook)
 		cancel()
 		if done {
 			return w.pod, nil
 		}
-		if err != nil && !(bounded.Err() != nil && ctx.Err() == nil) {
+		if err != nil && !timeToLook {
 			return nil, w.explain(ctx, err)
 		}
 		if err := w.look(ctx); err != nil {

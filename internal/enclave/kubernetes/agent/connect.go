@@ -15,9 +15,10 @@ const (
 	answerLoopback = "loopback\n" // on the loopback address only: other services do not get there
 )
 
-// probe tells whether somebody accepts on a TCP port: ADDRESS PORT.
+// probe tells whether somebody accepts on a TCP port: ADDRESS PORT [STABLE-ADDRESS]. If the service's stable address is
+// given it is waited, for a short time, until that one leads to the port as well.
 func probe(arguments []string) {
-	if len(arguments) != 2 {
+	if len(arguments) != 2 && len(arguments) != 3 {
 		fail(codeFailed, "probe needs an address and a port")
 	}
 	own, port := parseAddress(arguments[0]), number(arguments[1])
@@ -28,6 +29,9 @@ func probe(arguments []string) {
 			loopback = nil
 		}
 	}
+	if ownErr == nil && len(arguments) == 3 {
+		awaitStable(parseAddress(arguments[2]), port)
+	}
 	switch {
 	case ownErr == nil && loopback == nil:
 		writeAll(1, []byte(answerOpen))
@@ -37,6 +41,24 @@ func probe(arguments []string) {
 		writeAll(1, []byte(answerLoopback))
 	default:
 		fail(codeRefused, ownErr.Error())
+	}
+}
+
+// stableTime bounds the wait for the stable address. Where the network lets no pod reach itself by it, that is all that is
+// lost.
+const stableTime = 2500 * time.Millisecond
+
+func awaitStable(stable address, port int) {
+	done := make(chan bool, 1)
+	go func() {
+		for tryTCP(stable, port) != nil {
+			time.Sleep(30 * time.Millisecond)
+		}
+		done <- true
+	}()
+	select {
+	case <-done:
+	case <-time.After(stableTime):
 	}
 }
 

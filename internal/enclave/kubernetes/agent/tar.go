@@ -293,10 +293,10 @@ func copyOut(arguments []string) {
 		}
 		fail(code, path+": "+err.Error())
 	}
-	var err error
-	if info.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+	path, err := resolve(path)
+	if err == nil && info.Mode&syscall.S_IFMT == syscall.S_IFDIR {
 		err = packFolder(path, "", info.Dev)
-	} else {
+	} else if err == nil {
 		err = packPath(path, base(path), &info, info.Dev)
 	}
 	if err == nil {
@@ -305,6 +305,29 @@ func copyOut(arguments []string) {
 	if err != nil {
 		fail(codeFailed, "copy "+path+": "+err.Error())
 	}
+}
+
+// resolve follows a path that is a link to what it leads to.
+func resolve(path string) (string, error) {
+	for len(path) > 1 && path[len(path)-1] == '/' {
+		path = path[:len(path)-1]
+	}
+	for range 40 {
+		target := make([]byte, 4096)
+		count, err := syscall.Readlink(path, target)
+		if err == syscall.EINVAL {
+			return path, nil
+		}
+		if err != nil {
+			return "", &pathError{path, err}
+		}
+		if target[0] == '/' {
+			path = string(target[:count])
+		} else {
+			path = parent(path) + "/" + string(target[:count])
+		}
+	}
+	return "", &pathError{path, syscall.ELOOP}
 }
 
 func packFolder(folder, below string, device uint64) error {
