@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,4 +150,31 @@ func awaitState(t *testing.T, backend *Backend, name, service string, state encl
 		return found.State == state, fmt.Sprintf("%s, code %d", found.State, found.ExitCode)
 	})
 	return found
+}
+
+func mustMarshal(t *testing.T, value any) []byte {
+	t.Helper()
+	text, err := json.Marshal(value)
+	must(t, err)
+	return text
+}
+
+func asError[T error](err error, target *T) bool { return errors.As(err, target) }
+
+// countRequests counts what a connection sends from now on.
+func countRequests(conn *connection) *atomic.Int64 {
+	counter := &atomic.Int64{}
+	conn.rest.Client = &http.Client{Transport: countingTransport{conn.http.Transport, counter}}
+	return counter
+}
+
+type countingTransport struct {
+	http.RoundTripper
+	counter *atomic.Int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c countingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	c.counter.Add(1)
+	return c.RoundTripper.RoundTrip(request)
 }
