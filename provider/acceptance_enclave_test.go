@@ -138,7 +138,6 @@ func TestAccBadInput_values(t *testing.T) {
 		"policy":       {"resource \"sundog_package_run\" \"test\" {\n  enclave = \"docker/dev\"\n  package = \"./x\"\n  image_download = \"sometimes\"\n}", `(?s)image_download.*"missing" "always" "never"`},
 		"glob":         {"resource \"sundog_fork\" \"test\" {\n  name = \"x\"\n  inventory = {}\n  rules = [{ match = \"sqs/*\" }, { match = \"s3/[\", strategy = \"skip\" }]\n}", `(?s)Invalid rule 2.*rules\[1\]\.match`},
 		"account":      {"provider \"sundog\" {\n  production = { account_id = \"12\" }\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)production\.account_id.*12 digits`},
-		"kubernetes":   {"provider \"sundog\" {\n  backend = \"kubernetes\"\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)not part of this version.*"docker"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resource.Test(t, resource.TestCase{

@@ -109,7 +109,6 @@ func providerType(t *testing.T, attribute string) tftypes.Type {
 func TestConfigureRefusesWhatItCannotDo(t *testing.T) {
 	for want, values := range map[string]acctest.Values{
 		"":                           {},
-		"not part of this version":   {"backend": acctest.String("kubernetes")},
 		"There is no such backend":   {"backend": acctest.String("podman")},
 		`Cannot use the owner "a b"`: {"owner": acctest.String("a b")},
 	} {

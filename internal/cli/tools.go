@@ -13,6 +13,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/kubernetes"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 )
 
@@ -33,16 +34,20 @@ func realBackend(kind string) (enclave.Backend, error) {
 	case "docker":
 		return docker.New(docker.Options{}), nil
 	case "kubernetes":
-		return nil, usage("--backend: kubernetes is not part of this version: use docker")
+		options, err := kubernetes.Options{}.Default(os.Getenv)
+		if err != nil {
+			return nil, usage("--backend kubernetes: %w", err)
+		}
+		return kubernetes.New(options), nil
 	}
-	return nil, usage("--backend: there is no backend %q: use docker", kind)
+	return nil, usage("--backend: there is no backend %q: use docker or kubernetes", kind)
 }
 
 // backendFlag says where enclaves are.
 type backendFlag struct{ kind string }
 
 func (f *backendFlag) add(command *cobra.Command) {
-	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave; environment: SUNDOG_BACKEND")
+	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave, docker or kubernetes; environment: SUNDOG_BACKEND")
 }
 
 func defaultBackend() string {
@@ -140,6 +145,8 @@ func remedy(err error) string {
 		instruction *engine.Error
 	)
 	switch {
+	case errors.As(err, &unreachable) && unreachable.Remedy != "":
+		return unreachable.Remedy
 	case errors.As(err, &unreachable):
 		return "Start the engine, or say where it listens: DOCKER_HOST, or `docker context use`."
 	case errors.As(err, &owned) && owned.Run != "":

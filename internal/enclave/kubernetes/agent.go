@@ -35,6 +35,8 @@ const (
 	agentDataKey    = "data"
 )
 
+//go:generate ../../../tools/agent
+
 // built holds the agent for each architecture, as `make build` puts it there before it builds this program.
 //
 //go:embed built

@@ -138,7 +138,10 @@ func pem(text string) []byte {
 	return []byte(text)
 }
 
+const unreachableRemedy = "See that the cluster is up and that its API server is reached from here (`kubectl version` asks it), or name another one: " +
+	"kubernetes = { config_path = ..., config_context = ... } in the provider block, or KUBECONFIG. What exists there is left as it is."
+
 // unreachable wraps an error that tells that nobody answered.
 func (c *connection) unreachable(err error) error {
-	return &enclave.UnreachableError{Endpoint: c.config.Host, Chosen: c.chosen, Err: err}
+	return &enclave.UnreachableError{Endpoint: c.config.Host, Chosen: c.chosen, Remedy: unreachableRemedy, Err: err}
 }
