@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -32,8 +33,7 @@ type connection struct {
 
 func newConnection(cluster Cluster) (*connection, error) {
 	// The client writes to stderr what its callers learn as errors anyhow.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(logr.Discard())
 	config, chosen, err := cluster.restConfig()
 	if err != nil {
 		return nil, err
