@@ -6,10 +6,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"slices"
-	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
@@ -34,15 +32,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := cli.New(version).ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		if message := cli.Message(err); message != "" {
-			fmt.Fprintln(os.Stderr, "Error:", message)
-		}
-		os.Exit(cli.ExitCode(err))
-	}
+	os.Exit(cli.Execute(context.Background(), version, os.Args[1:]))
 }
 
 func serve(debugging bool) {

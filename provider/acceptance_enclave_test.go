@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 )
 
@@ -128,6 +131,46 @@ func TestAccBadInput_noDaemon(t *testing.T) {
 	})
 }
 
+// TestAccBadInput_subnetPoolUsedUp has a pool with one subnet, which another enclave has.
+func TestAccBadInput_subnetPoolUsedUp(t *testing.T) {
+	w := acctest.NewWorld(t)
+	const pool = "10.213.81.0/28"
+	subnets, err := docker.ParseSubnetPool(pool, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, first := docker.New(docker.Options{Subnets: subnets}), w.Name+"-first"
+	t.Cleanup(func() {
+		if err := errors.Join(other.RemoveEnclave(context.Background(), first), other.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	configured := w.Provider(`docker = { subnet_pool = "` + pool + `" }`)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(),
+		CheckDestroy:             w.CheckDestroyed,
+		Steps: []resource.TestStep{
+			{
+				PreConfig: func() {
+					if _, err := other.CreateEnclave(t.Context(), enclave.Spec{Name: first, Owner: w.Owner}); err != nil {
+						t.Fatal(err)
+					}
+				},
+				Config:      configured + w.Enclave(),
+				ExpectError: spaced(`(?s)Cannot create enclave "` + w.Name + `".*10\.213\.81\.0/28 is free.*sundog enclave rm.*docker\.subnet_pool`),
+			},
+			{
+				PreConfig: func() {
+					if err := other.RemoveEnclave(t.Context(), first); err != nil {
+						t.Fatal(err)
+					}
+				},
+				Config: configured + w.Enclave(),
+			},
+		},
+	})
+}
+
 func TestAccBadInput_values(t *testing.T) {
 	acctest.NewWorld(t) // Only where acceptance tests are wanted.
 	for name, test := range map[string]struct{ config, want string }{
@@ -138,6 +181,7 @@ func TestAccBadInput_values(t *testing.T) {
 		"policy":       {"resource \"sundog_package_run\" \"test\" {\n  enclave = \"docker/dev\"\n  package = \"./x\"\n  image_download = \"sometimes\"\n}", `(?s)image_download.*"missing" "always" "never"`},
 		"glob":         {"resource \"sundog_fork\" \"test\" {\n  name = \"x\"\n  inventory = {}\n  rules = [{ match = \"sqs/*\" }, { match = \"s3/[\", strategy = \"skip\" }]\n}", `(?s)Invalid rule 2.*rules\[1\]\.match`},
 		"account":      {"provider \"sundog\" {\n  production = { account_id = \"12\" }\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)production\.account_id.*12 digits`},
+		"subnet pool":  {"provider \"sundog\" {\n  docker = { subnet_pool = \"10.210.0.1/16\" }\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)subnet_pool.*10\.210\.0\.1/16.*IPv4 network`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resource.Test(t, resource.TestCase{

@@ -25,7 +25,11 @@ func realBuilders() session.Builders {
 				options.Logger = logger
 				return kubernetes.New(options), nil
 			}
-			return docker.New(docker.Options{Host: settings.DockerHost, Logger: logger}), nil
+			subnets, err := docker.ParseSubnetPool(settings.SubnetPool, int(settings.SubnetSize))
+			if err != nil {
+				return nil, err
+			}
+			return docker.New(docker.Options{Host: settings.DockerHost, Logger: logger, Subnets: subnets}), nil
 		},
 		Engine: func(backend enclave.Backend, options engine.Options) session.Engine {
 			return engine.New(backend, options)
@@ -57,7 +61,7 @@ func (p starlarkPackages) Interpret(ctx context.Context, request session.Package
 	}
 	return language.Interpret(ctx, opened, language.Request{
 		Args: request.Args, MainFile: request.MainFile, MainFunction: request.MainFunction, Backend: request.Backend,
-		SharedEnclave: request.SharedEnclave, AllowPrivileged: p.settings.AllowPrivileged, Limits: p.settings.Limits,
+		SharedEnclave: request.SharedEnclave, Existing: request.Existing, AllowPrivileged: p.settings.AllowPrivileged, Limits: p.settings.Limits,
 	})
 }
 

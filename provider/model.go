@@ -2,7 +2,9 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -11,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
@@ -84,6 +87,38 @@ func (r *reader) truth(name string, v attr.Value) (truth, set bool) {
 	}
 	given, ok := v.(basetypes.BoolValue)
 	return ok && given.ValueBool(), ok
+}
+
+// docker reads which engine is used and how: the provider block first, then the environment.
+func (r *reader) docker(v attr.Value, getenv func(string) string, settings *session.Settings) error {
+	attributes, _ := r.object("docker", v)
+	settings.DockerHost = r.text("docker.host", attributes["host"])
+	settings.SubnetPool = r.text("docker.subnet_pool", attributes["subnet_pool"])
+	settings.SubnetSize = r.number("docker.subnet_size", attributes["subnet_size"])
+	if pool := attributes["subnet_pool"]; pool == nil || pool.IsNull() {
+		var err error
+		if settings.SubnetPool, settings.SubnetSize, err = subnetsFrom(getenv, settings.SubnetSize); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(r.unknown, func(name string) bool { return strings.HasPrefix(name, "docker") }) {
+		return nil
+	}
+	if _, err := docker.ParseSubnetPool(settings.SubnetPool, int(settings.SubnetSize)); err != nil {
+		return fmt.Errorf("docker.subnet_pool or docker.subnet_size in the provider block, or SUNDOG_DOCKER_SUBNET_POOL or SUNDOG_DOCKER_SUBNET_SIZE: %w", err)
+	}
+	return nil
+}
+
+// subnetsFrom reads the pool of subnets from the environment; a size that the provider block gives goes before.
+func subnetsFrom(getenv func(string) string, configured int64) (pool string, size int64, err error) {
+	pool, size = getenv("SUNDOG_DOCKER_SUBNET_POOL"), configured
+	if text := getenv("SUNDOG_DOCKER_SUBNET_SIZE"); text != "" && configured == 0 {
+		if size, err = strconv.ParseInt(text, 10, 32); err != nil {
+			return "", 0, fmt.Errorf("SUNDOG_DOCKER_SUBNET_SIZE is %q: give the length of a prefix, for example 22", text)
+		}
+	}
+	return pool, size, nil
 }
 
 // packages reads where packages come from: the provider block first, then the environment.

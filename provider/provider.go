@@ -119,8 +119,8 @@ func (p *sundogProvider) settings(model *providerModel) (*session.Settings, erro
 		Production: r.account("production", model.Production),
 		Sandbox:    r.account("sandbox", model.Sandbox),
 	}
-	if docker, set := r.object("docker", model.Docker); set {
-		settings.DockerHost = r.text("docker.host", docker["host"])
+	if err := r.docker(model.Docker, p.getenv, settings); err != nil {
+		return nil, err
 	}
 	if settings.Kubernetes, err = r.kubernetes(model.Kubernetes, p.getenv); err != nil {
 		return nil, err

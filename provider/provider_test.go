@@ -189,3 +189,22 @@ func TestSettingsPrecedence(t *testing.T) {
 		t.Errorf("%+v", settings)
 	}
 }
+
+func TestSettingsOfSubnets(t *testing.T) {
+	environment := map[string]string{}
+	p := &sundogProvider{getenv: func(name string) string { return environment[name] }}
+	read := func() (*session.Settings, error) { return p.settings(&providerModel{}) }
+	if settings, err := read(); err != nil || settings.SubnetPool != "" || settings.SubnetSize != 0 {
+		t.Errorf("%+v, %v", settings, err)
+	}
+	environment["SUNDOG_DOCKER_SUBNET_POOL"], environment["SUNDOG_DOCKER_SUBNET_SIZE"] = "10.210.0.0/16", "24"
+	if settings, err := read(); err != nil || settings.SubnetPool != "10.210.0.0/16" || settings.SubnetSize != 24 {
+		t.Errorf("%+v, %v", settings, err)
+	}
+	for pool, size := range map[string]string{"10.210.0.1/16": "", "fd00::/64": "", "10.210.0.0/24": "22", "": "24", "10.0.0.0/8": "many"} {
+		environment["SUNDOG_DOCKER_SUBNET_POOL"], environment["SUNDOG_DOCKER_SUBNET_SIZE"] = pool, size
+		if _, err := read(); err == nil || !strings.Contains(err.Error(), "SUNDOG_DOCKER_SUBNET_SIZE") {
+			t.Errorf("pool %q, size %q: got error %v, want one that names the variables", pool, size, err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/check"
 )
@@ -53,6 +54,22 @@ func providerSchema() schema.Schema {
 					"host": schema.StringAttribute{
 						Optional:            true,
 						MarkdownDescription: "Where the engine listens, for example `unix:///var/run/docker.sock`. Default: `DOCKER_HOST`, then the Docker CLI's current context, then the platform's socket.",
+					},
+					"subnet_pool": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "IPv4 network that enclaves' networks are cut from, for example `10.210.0.0/16`. What other networks of the engine have is left out, as is what " +
+							"this machine has a route to (a VPN, say), where the engine runs on it. Default: the engine's own address pools, which Docker lets hold about 30 networks. " +
+							"An enclave keeps the subnet that it was made with. Environment: `SUNDOG_DOCKER_SUBNET_POOL`.",
+						Validators: []validator.String{check.String("an IPv4 network such as 10.210.0.0/16", func(text string) error {
+							_, err := docker.ParseSubnetPool(text, 0)
+							return err
+						})},
+					},
+					"subnet_size": schema.Int64Attribute{
+						Optional: true,
+						MarkdownDescription: "Size of one enclave's network in `subnet_pool`, as the length of its prefix: half of the addresses are for services. Default: 22, for 511 services. " +
+							"Environment: `SUNDOG_DOCKER_SUBNET_SIZE`.",
+						Validators: []validator.Int64{int64validator.Between(16, 28)},
 					},
 				},
 			},

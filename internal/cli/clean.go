@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,9 @@ const cleanPatience = 10 * time.Second
 type cleanedEnclave struct {
 	enclaveDocument
 	// Orphan tells that there is no enclave, only Objects that were left of it.
-	Orphan  bool     `json:"orphan"`
+	Orphan bool `json:"orphan"`
+	// Image is the id of an image that was built for an enclave that is gone; empty where it is about an enclave.
+	Image   string   `json:"image,omitempty"`
 	Objects []string `json:"objects,omitempty"`
 	Removed bool     `json:"removed"`
 	// Error is why it was not removed; empty where it was not tried.
@@ -33,6 +36,8 @@ type cleanedEnclave struct {
 type cleaning struct {
 	tools               *tools
 	backend             enclave.Backend
+	names               []string // only these; empty means all
+	notices             io.Writer
 	dryRun, yes, asJSON bool
 }
 
@@ -41,22 +46,25 @@ func newClean(t *tools) *cobra.Command {
 	var format formatFlag
 	call := cleaning{tools: t}
 	command := &cobra.Command{
-		Use:   "clean",
+		Use:   "clean [NAME...]",
 		Short: "Remove the enclaves whose time to live is over, and what was left of others",
 		Long: "It lists the expired enclaves, of whatever owner, and objects with Sundog's labels that belong to no enclave any more,\n" +
-			"asks, and removes them. An enclave whose time to live was extended meanwhile is left alone, and so is one in which an\n" +
-			"apply is under way, or that somebody is making.\n" +
-			"Exit status: 0 when nothing of them is left (or --dry-run), 1 when something is.",
-		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+			"asks, and removes them; with NAME only what bears one of these names. Images that were built for enclaves and that none\n" +
+			"uses any more go as well, unless names are given or an apply is under way. An enclave whose time to live was extended\n" +
+			"meanwhile is left alone, and so is one in which an apply is under way, or that somebody is making.\n" +
+			"Exit status: 0 when nothing of them is left (or --dry-run), 1 when something is, or when nothing was removed.",
+		Example:           "  sundog clean --dry-run\n  sundog clean --yes --format json      # in a nightly job\n  sundog clean feature-1",
+		ValidArgsFunction: t.completeAllEnclaves(&backend),
+		RunE: func(command *cobra.Command, args []string) error {
 			var err error
+			call.names, call.notices = args, command.ErrOrStderr()
 			if call.asJSON, err = format.json(); err != nil {
 				return err
 			}
 			if call.asJSON && !call.dryRun && !call.yes {
 				return usage("--format json cannot ask: add --yes or --dry-run")
 			}
-			if call.backend, err = t.backend(backend.kind); err != nil {
+			if call.backend, err = t.backend(backend); err != nil {
 				return err
 			}
 			return call.run(command)
@@ -78,7 +86,7 @@ func (c *cleaning) run(command *cobra.Command) error {
 	if err != nil {
 		return explained(err)
 	}
-	expired = append(expired, orphans...)
+	expired = c.chosen(append(expired, orphans...))
 	if !c.asJSON {
 		if err := writeExpired(command, expired, c.tools.now()); err != nil {
 			return err
@@ -122,14 +130,39 @@ func orphansOf(ctx context.Context, backend enclave.Backend) ([]cleanedEnclave, 
 	if err != nil {
 		return nil, err
 	}
-	orphans := make([]cleanedEnclave, len(found))
-	for i, orphan := range found {
-		orphans[i] = cleanedEnclave{Orphan: true, Objects: orphan.Objects, enclaveDocument: enclaveDocument{
+	orphans := []cleanedEnclave{}
+	for _, orphan := range found {
+		orphans = append(orphans, cleanedEnclave{Orphan: true, Objects: orphan.Objects, enclaveDocument: enclaveDocument{
 			ID: backend.Name() + "/" + orphan.Name, Name: orphan.Name, Backend: backend.Name(), Owner: orphan.Owner,
 			Labels: map[string]string{}, CreatedAt: orphan.CreatedAt,
-		}}
+		}})
+	}
+	images, err := tidy.OrphanImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range images {
+		orphans = append(orphans, cleanedEnclave{Orphan: true, Image: image.ID, Objects: []string{"image " + image.Title()}, enclaveDocument: enclaveDocument{
+			Backend: backend.Name(), Labels: map[string]string{}, CreatedAt: image.CreatedAt,
+		}})
 	}
 	return orphans, nil
+}
+
+// chosen leaves out what is not asked for.
+func (c *cleaning) chosen(expired []cleanedEnclave) []cleanedEnclave {
+	if len(c.names) == 0 {
+		return expired
+	}
+	return slices.DeleteFunc(expired, func(entry cleanedEnclave) bool { return !slices.Contains(c.names, entry.Name) || entry.Name == "" })
+}
+
+// title is how people know what is removed.
+func (e *cleanedEnclave) title() string {
+	if e.Image != "" {
+		return strings.Join(e.Objects, ", ")
+	}
+	return e.Name
 }
 
 func writeExpired(command *cobra.Command, expired []cleanedEnclave, now time.Time) error {
@@ -140,10 +173,13 @@ func writeExpired(command *cobra.Command, expired []cleanedEnclave, now time.Tim
 	rows := [][]string{{"NAME", "WHY", "OWNER"}}
 	for _, entry := range expired {
 		why := expiryText(entry.ExpiresAt, now)
-		if entry.Orphan {
+		switch {
+		case entry.Image != "":
+			why = "no enclave uses it any more"
+		case entry.Orphan:
 			why = "no enclave any more: " + strings.Join(entry.Objects, ", ")
 		}
-		rows = append(rows, []string{entry.Name, why, orDash(entry.Owner)})
+		rows = append(rows, []string{entry.title(), why, orDash(entry.Owner)})
 	}
 	return writeTable(command, rows)
 }
@@ -156,11 +192,21 @@ func confirm(command *cobra.Command, question string) bool {
 
 func (c *cleaning) removeOne(ctx context.Context, entry *cleanedEnclave) error {
 	if tidy, ok := c.backend.(enclave.Tidy); ok && entry.Orphan {
+		if entry.Image != "" {
+			return tidy.RemoveOrphanImage(ctx, entry.Image)
+		}
 		return tidy.RemoveOrphan(ctx, entry.Name)
 	}
-	return engine.New(c.backend, engine.Options{}).Dispose(ctx, entry.Name, engine.Disposal{
+	return engine.New(c.backend, engine.Options{Command: "sundog clean", Events: c.tell}).Dispose(ctx, entry.Name, engine.Disposal{
 		Patience: cleanPatience, Still: func(now *enclave.Enclave) bool { return isExpired(now, c.tools.now()) },
 	})
+}
+
+// tell tells for whom it waits.
+func (c *cleaning) tell(event engine.Event) {
+	if !c.asJSON {
+		fmt.Fprintln(c.notices, progressLine(event, 0))
+	}
 }
 
 // remove removes one after the other and notes what became of each.
@@ -168,6 +214,9 @@ func (c *cleaning) remove(command *cobra.Command, expired []cleanedEnclave) erro
 	var failures []error
 	for i := range expired {
 		entry := &expired[i]
+		if err := command.Context().Err(); err != nil {
+			return errors.Join(append(failures, err)...)
+		}
 		err := c.removeOne(command.Context(), entry)
 		switch {
 		case errors.Is(err, engine.ErrSpared):
@@ -182,9 +231,9 @@ func (c *cleaning) remove(command *cobra.Command, expired []cleanedEnclave) erro
 			continue
 		}
 		if entry.Removed {
-			fmt.Fprintln(command.OutOrStdout(), "removed", entry.Name)
+			fmt.Fprintln(command.OutOrStdout(), "removed", entry.title())
 		} else {
-			fmt.Fprintf(command.OutOrStdout(), "left %s: %s\n", entry.Name, entry.Error)
+			fmt.Fprintf(command.OutOrStdout(), "left %s: %s\n", entry.title(), entry.Error)
 		}
 	}
 	return errors.Join(failures...)

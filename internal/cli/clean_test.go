@@ -84,6 +84,14 @@ func TestCleanIsSafeBesideOthers(t *testing.T) {
 type untidy struct {
 	enclave.Backend
 	orphans []enclave.Orphan
+	images  []enclave.OrphanImage
+}
+
+func (u *untidy) OrphanImages(context.Context) ([]enclave.OrphanImage, error) { return u.images, nil }
+
+func (u *untidy) RemoveOrphanImage(_ context.Context, id string) error {
+	u.images = slices.DeleteFunc(u.images, func(image enclave.OrphanImage) bool { return image.ID == id })
+	return nil
 }
 
 func (u *untidy) Orphans(context.Context) ([]enclave.Orphan, error) { return u.orphans, nil }
@@ -102,7 +110,7 @@ func TestCleanRemovesWhatWasLeft(t *testing.T) {
 		{Name: "gone", Owner: "somebody", Objects: []string{"network sundog-gone", "volume x"}, CreatedAt: w.clock},
 		{Name: "stuck", Objects: []string{"volume y"}, CreatedAt: w.clock},
 	}}
-	w.tools.backend = func(string) (enclave.Backend, error) { return backend, nil }
+	w.tools.backend = func(backendFlag) (enclave.Backend, error) { return backend, nil }
 	contains(t, w.ok("clean", "--dry-run"), "gone", "no enclave any more: network sundog-gone, volume x", "somebody", "stuck")
 	result := w.run("clean", "--yes", "--format", "json")
 	cleaned := decodeInto[[]cleanedEnclave](t, result.output)
@@ -111,5 +119,23 @@ func TestCleanRemovesWhatWasLeft(t *testing.T) {
 	}
 	if len(backend.orphans) != 1 {
 		t.Errorf("%+v", backend.orphans)
+	}
+}
+
+func TestCleanRemovesImagesThatNoEnclaveUsesAndOnlyWhatIsNamed(t *testing.T) {
+	w := newWorld(t, memory.Hooks{})
+	backend := &untidy{
+		Backend: w.backend, orphans: []enclave.Orphan{{Name: "gone", Objects: []string{"network x"}}, {Name: "other", Objects: []string{"network y"}}},
+		images: []enclave.OrphanImage{{ID: "sha256:1", Names: []string{"shop/api:dev"}}, {ID: "sha256:0123456789abcdef"}},
+	}
+	w.tools.backend = func(backendFlag) (enclave.Backend, error) { return backend, nil }
+	contains(t, w.ok("clean", "--dry-run"), "image shop/api:dev", "image sha256:0123456789ab ", "no enclave uses it any more")
+	contains(t, w.ok("clean", "gone", "--yes"), "removed gone\n")
+	if len(backend.orphans) != 1 || len(backend.images) != 2 {
+		t.Errorf("only what is named goes: %+v", backend)
+	}
+	cleaned := decodeInto[[]cleanedEnclave](t, w.ok("clean", "--yes", "--format", "json"))
+	if len(cleaned) != 3 || cleaned[1].Image != "sha256:1" || !cleaned[1].Removed || len(backend.images) != 0 {
+		t.Errorf("%+v", cleaned)
 	}
 }

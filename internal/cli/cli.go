@@ -68,13 +68,15 @@ func newRoot(version string, t *tools) *cobra.Command {
 		Short: "Isolated environments out of a team's own containers and copies of cloud services",
 		Long: "Sundog is a provider for Terraform and OpenTofu, which start this program by themselves.\n" +
 			"Started by hand it is the companion command.\n\n" +
-			"Exit status: 0 when what was asked for holds, 1 when it does not, 2 when the command was called wrongly.",
+			"Exit status: 0 when what was asked for holds, 1 when it does not, 2 when the command was called wrongly; `exec` and\n" +
+			"`shell` end as the command that they run, with 125 for failures of their own; 130 and 143 after an interruption.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	root.AddCommand(newPackage(), newRun(t), newWatch(t), newEnclave(t), newLogs(t), newExec(t), newPort(t), newForward(t), newFiles(t), newClean(t), newEvents(t), newVersion(version))
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newPackage(), newRun(t), newWatch(t), newEnclave(t), newLogs(t), newExec(t), newShell(t), newPort(t), newForward(t), newFiles(t), newClean(t), newEvents(t), newVersion(version))
 	return root
 }
 

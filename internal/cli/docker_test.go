@@ -43,6 +43,7 @@ func dockerWorld(t *testing.T) (w *world, name, args string) {
 	})
 	t.Setenv("SUNDOG_OWNER", testOwner)
 	t.Setenv("SUNDOG_BACKEND", "docker")
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	encoded, err := json.Marshal(map[string]string{"image": enclavetest.BuildImages(t, backend).Service, "program": enclavetest.ServiceProgram})
 	if err != nil {
 		t.Fatal(err)

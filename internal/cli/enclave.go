@@ -20,7 +20,7 @@ func newEnclave(t *tools) *cobra.Command {
 		Use:   "enclave",
 		Short: "Look at enclaves, compare, stop, start and remove them",
 		Long:  "An enclave is one isolated environment on a backend: a Docker network with everything in it.",
-		Args:  cobra.NoArgs,
+		Args:  noCommand,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	group.AddCommand(newEnclaveList(t), newEnclaveInspect(t), newEnclaveDiff(t), newEnclaveDump(t), newEnclaveStop(t), newEnclaveStart(t), newEnclaveRemove(t))
@@ -77,7 +77,7 @@ func newEnclaveList(t *tools) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			engine, err := t.backend(backend.kind)
+			engine, err := t.backend(backend)
 			if err != nil {
 				return err
 			}

@@ -26,12 +26,14 @@ func newEnclaveDiff(t *tools) *cobra.Command {
 	var flags packageFlags
 	var backend backendFlag
 	var format formatFlag
+	var detailed detailedFlag
 	command := &cobra.Command{
 		Use:   "diff NAME PACKAGE",
 		Short: "Show what `sundog run` would do in an enclave, and why",
 		Long: "It touches nothing and takes the same decisions as a run, by the same rules. What depends on values that only the run\n" +
-			"can tell reads \"later\". Exit status: 0 also when there are changes; --format json counts them.",
-		Example:           "  sundog enclave diff dev ./shop --args '{\"replicas\": 3}'",
+			"can tell reads \"later\". Exit status: 0 also when there are changes; with --detailed-exitcode 0 when there are none, 2\n" +
+			"when there are, and 1 for every error.",
+		Example:           "  sundog enclave diff dev ./shop --args '{\"replicas\": 3}'\n  sundog enclave diff dev ./shop --detailed-exitcode || echo changed",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: t.completeEnclaves(&backend, false),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -46,7 +48,7 @@ func newEnclaveDiff(t *tools) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := flags.interpret(command, args[1], backend.kind)
+			made, err := flags.interpret(command, args[1], carrier, name)
 			if err != nil {
 				return failed(err)
 			}
@@ -58,13 +60,11 @@ func newEnclaveDiff(t *tools) *cobra.Command {
 			if err != nil {
 				return explained(err)
 			}
-			if asJSON {
-				return writeJSON(command, document)
-			}
-			return document.write(command)
+			return document.show(command, asJSON, detailed)
 		},
 	}
 	flags.add(command)
+	detailed.add(command)
 	backend.add(command)
 	format.add(command)
 	return command
@@ -95,6 +95,20 @@ func compare(ctx context.Context, backend enclave.Backend, request engine.Reques
 		}
 	}
 	return document, nil
+}
+
+// show writes a comparison and, where it was asked for, tells by the exit status whether there are changes.
+func (d *diffDocument) show(command *cobra.Command, asJSON bool, detailed detailedFlag) error {
+	var err error
+	if asJSON {
+		err = writeJSON(command, d)
+	} else {
+		err = d.write(command)
+	}
+	if err == nil && detailed.on && (d.Changes > 0 || !d.Exists) {
+		return errChanges
+	}
+	return err
 }
 
 func (d *diffDocument) write(command *cobra.Command) error {

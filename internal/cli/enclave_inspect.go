@@ -31,6 +31,8 @@ type runDocument struct {
 	CreatedAt *time.Time `json:"created_at"`
 	// Complete tells that the last apply came to its end.
 	Complete bool `json:"complete"`
+	// Failure is why it did not; empty where it did, or was cut off.
+	Failure string `json:"failure"`
 }
 
 type serviceDocument struct {
@@ -113,7 +115,7 @@ func (f *backendFlag) inspected(ctx context.Context, t *tools, argument string) 
 	}
 	found, err := inspect(ctx, carrier, name, t.now())
 	if err != nil {
-		return nil, "", nil, explained(err)
+		return nil, "", nil, missing(ctx, carrier, name, "", err)
 	}
 	return carrier, name, found, nil
 }
@@ -128,7 +130,7 @@ func inspect(ctx context.Context, backend enclave.Backend, name string, now time
 		Runs:            []runDocument{}, Services: []serviceDocument{}, Artifacts: []artifactDocument{},
 	}
 	for _, run := range seen.Runs {
-		described := runDocument{Name: run.Run, Owner: run.Owner, Complete: run.Complete}
+		described := runDocument{Name: run.Run, Owner: run.Owner, Complete: run.Complete, Failure: run.Failure}
 		if !run.CreatedAt.IsZero() {
 			described.CreatedAt = new(run.CreatedAt.UTC())
 		}
@@ -192,6 +194,11 @@ func (i *inspection) write(command *cobra.Command, now time.Time) error {
 		fmt.Fprintln(command.OutOrStdout())
 		if err := writeTable(command, table); err != nil {
 			return err
+		}
+	}
+	for _, run := range i.Runs {
+		if run.Failure != "" {
+			fmt.Fprintf(command.OutOrStdout(), "\nThe last apply of the run %q failed:\n  %s\n", run.Name, strings.ReplaceAll(run.Failure, "\n", "\n  "))
 		}
 	}
 	return nil

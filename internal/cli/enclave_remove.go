@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +14,7 @@ import (
 func newEnclaveRemove(t *tools) *cobra.Command {
 	var backend backendFlag
 	var owner ownerFlag
+	var report reportFlags
 	var force bool
 	command := &cobra.Command{
 		Use:     "rm NAME...",
@@ -22,11 +22,12 @@ func newEnclaveRemove(t *tools) *cobra.Command {
 		Short:   "Remove enclaves with everything in them, persistent directories included",
 		Long: "It waits for applies that are under way in the enclave. An enclave that is not there is success.\n" +
 			"With --force the enclave of another owner is removed as well, and applies are not waited for.",
+		Example:           "  sundog enclave rm dev\n  sundog enclave rm dev feature-1 --lock-timeout 30s",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: t.completeEnclaves(&backend, false),
+		ValidArgsFunction: t.completeAllEnclaves(&backend),
 		RunE: func(command *cobra.Command, args []string) error {
 			mine, err := owner.get()
-			if err != nil {
+			if err := errors.Join(err, report.check()); err != nil {
 				return err
 			}
 			var failures []error
@@ -35,7 +36,10 @@ func newEnclaveRemove(t *tools) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := removeEnclave(command.Context(), carrier, t.telling(carrier, command.ErrOrStderr()), name, mine, force); err != nil {
+				working, end := report.engine(command, carrier)
+				err = removeEnclave(command.Context(), carrier, working, name, mine, force)
+				end()
+				if err != nil {
 					failures = append(failures, withForce(err))
 					continue
 				}
@@ -46,11 +50,12 @@ func newEnclaveRemove(t *tools) *cobra.Command {
 	}
 	backend.add(command)
 	owner.add(command)
+	report.add(command)
 	command.Flags().BoolVar(&force, "force", false, "remove enclaves of other owners, too, and do not wait for applies")
 	return command
 }
 
-func removeEnclave(ctx context.Context, backend, telling enclave.Backend, name, owner string, force bool) error {
+func removeEnclave(ctx context.Context, backend enclave.Backend, working *engine.Engine, name, owner string, force bool) error {
 	if force {
 		return backend.RemoveEnclave(ctx, name)
 	}
@@ -63,7 +68,7 @@ func removeEnclave(ctx context.Context, backend, telling enclave.Backend, name, 
 	case found.Owner != owner:
 		return &enclave.OwnedError{Kind: "enclave", Name: name, Owner: found.Owner, CreatedAt: found.CreatedAt}
 	}
-	return engine.New(telling, engine.Options{}).Dispose(ctx, name, engine.Disposal{Still: func(now *enclave.Enclave) bool { return now.Owner == owner }})
+	return working.Dispose(ctx, name, engine.Disposal{Still: func(now *enclave.Enclave) bool { return now.Owner == owner }})
 }
 
 // removeLeft removes what an interrupted removal or making of this owner has left.
@@ -90,51 +95,4 @@ func withForce(err error) error {
 		return failed(fmt.Errorf("%w\n\nIf nobody needs it any more: sundog enclave rm --force %s", err, owned.Name))
 	}
 	return err
-}
-
-func newEnclaveStop(t *tools) *cobra.Command {
-	return newPause(t, "stop NAME", "Stop all services of an enclave, keeping data and addresses",
-		"The service that was started last is stopped first. `sundog enclave start` starts them again; so does the next apply.",
-		(*engine.Engine).Stop)
-}
-
-func newEnclaveStart(t *tools) *cobra.Command {
-	return newPause(t, "start NAME", "Start the services of an enclave that was stopped",
-		"Services are started in the order of their earlier start. Those that their plan leaves stopped, and those that have done\n"+
-			"their work, stay as they are. Whether they get ready is not waited for.",
-		(*engine.Engine).Start)
-}
-
-func newPause(t *tools, use, short, long string, do func(*engine.Engine, context.Context, string) ([]string, error)) *cobra.Command {
-	var backend backendFlag
-	var format formatFlag
-	command := &cobra.Command{
-		Use: use, Short: short,
-		Long:              long + "\nIt waits for applies that are under way in the enclave, and prints the services' names.",
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: t.completeEnclaves(&backend, false),
-		RunE: func(command *cobra.Command, args []string) error {
-			asJSON, err := format.json()
-			if err != nil {
-				return err
-			}
-			carrier, name, err := backend.named(t, args[0])
-			if err != nil {
-				return err
-			}
-			services, err := do(engine.New(t.telling(carrier, command.ErrOrStderr()), engine.Options{}), command.Context(), name)
-			switch {
-			case asJSON:
-				if writeErr := writeJSON(command, append([]string{}, services...)); writeErr != nil {
-					return writeErr
-				}
-			case len(services) > 0:
-				fmt.Fprintln(command.OutOrStdout(), strings.Join(services, "\n"))
-			}
-			return explained(err)
-		},
-	}
-	backend.add(command)
-	format.add(command)
-	return command
 }

@@ -77,7 +77,7 @@ func TestEnclaveStopAndStart(t *testing.T) {
 func TestEnclaveRemoveOfWhatWasLeft(t *testing.T) {
 	w := newWorld(t, memory.Hooks{})
 	backend := &untidy{Backend: w.backend, orphans: []enclave.Orphan{{Name: "mine", Owner: testOwner}, {Name: "theirs", Owner: "somebody"}, {Name: "stuck"}}}
-	w.tools.backend = func(string) (enclave.Backend, error) { return backend, nil }
+	w.tools.backend = func(backendFlag) (enclave.Backend, error) { return backend, nil }
 	w.ok("enclave", "rm", "mine")
 	w.fails(ExitFailure, []string{"enclave", "rm", "theirs"}, `"somebody"`, "--force")
 	w.fails(ExitFailure, []string{"enclave", "rm", "stuck"}, "in use")

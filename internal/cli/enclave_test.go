@@ -31,17 +31,17 @@ func newWorld(t *testing.T, hooks memory.Hooks) *world {
 	t.Helper()
 	t.Setenv("SUNDOG_OWNER", testOwner)
 	t.Setenv("SUNDOG_BACKEND", "memory")
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	w := &world{T: t, backend: memory.New(hooks), clock: time.Now()}
 	w.backend.AddImage(testImage)
 	w.tools = &tools{
-		backend: func(kind string) (enclave.Backend, error) {
-			if kind != "memory" {
-				return realBackend(kind)
+		backend: func(f backendFlag) (enclave.Backend, error) {
+			if f.kind != "memory" {
+				return realBackend(f)
 			}
 			return w.backend, nil
 		},
-		now:     func() time.Time { return w.clock },
-		silence: 300 * time.Millisecond,
+		now: func() time.Time { return w.clock },
 	}
 	return w
 }

@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/events"
 )
 
 const (
@@ -26,61 +24,127 @@ const (
 	followedEvents = 10
 )
 
+// eventsCall is how `sundog events` was called.
+type eventsCall struct {
+	format      formatFlag
+	follow      bool
+	since       string
+	tail        int
+	enclave     string
+	run         string
+	runs        bool
+	removeOlder time.Duration
+}
+
 func newEvents(t *tools) *cobra.Command {
-	var format formatFlag
-	var follow bool
-	var since string
-	var tail int
+	var call eventsCall
 	command := &cobra.Command{
 		Use:   "events [FOLDER]",
-		Short: "Show the progress that the provider writes while Terraform or OpenTofu applies",
-		Long: "The provider writes one file of JSON lines for each run and fork into its event_dir. FOLDER is that folder; without it,\n" +
-			"it is SUNDOG_EVENT_DIR, or else sundog/events in the data folder (TF_DATA_DIR or .terraform) of the working folder.",
-		Example: "  sundog events -f            # beside `tofu apply`, in the same folder\n  sundog events --since 1h --format json",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
-			asJSON, err := format.json()
-			if err != nil {
-				return err
-			}
-			if tail < 0 {
-				return usage("--tail: it must not be negative")
-			}
-			from, err := parseSince(since, t.now())
-			if err != nil {
-				return err
-			}
-			folder := eventFolder(args)
-			if _, err := os.Stat(folder); err != nil && !follow {
-				return failed(fmt.Errorf("%w\n\nThe provider makes it during the first apply: name the folder, or set SUNDOG_EVENT_DIR", err))
-			}
-			if follow && !command.Flags().Changed("tail") && since == "" {
-				tail = followedEvents
-			}
-			reader := &eventReader{folder: folder, offsets: map[string]int64{}}
-			printer := &eventPrinter{to: command.OutOrStdout(), asJSON: asJSON, begins: map[string]time.Time{}}
-			return failed(showEvents(command.Context(), reader, printer, from, tail, follow))
-		},
+		Short: "Show the progress of applies: of this command, and of the provider while Terraform or OpenTofu applies",
+		Long: "Every run and fork has a file of JSON lines. FOLDER holds such files (the provider's event_dir, --event-dir). Without\n" +
+			"it, it is SUNDOG_EVENT_DIR; or else both sundog/events in the data folder (TF_DATA_DIR or .terraform) of the working\n" +
+			"folder, where the provider writes, and sundog/events in your state folder, where this command writes.\n\n" +
+			"A file that is full (4 MiB) is put aside once, and the one before it is removed. In your state folder files are removed\n" +
+			"30 days after their last event; --remove-older does so in any folder.",
+		Example: "  sundog events -f            # beside `tofu apply`, in the same folder\n  sundog events --runs\n" +
+			"  sundog events --enclave dev --since 1h --format json\n  sundog events --remove-older 168h",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error { return call.do(command, t, args) },
 	}
-	format.add(command)
-	command.Flags().BoolVarP(&follow, "follow", "f", false, "go on until you interrupt")
-	command.Flags().StringVar(&since, "since", "", "only what is younger: a time span such as 10m, or a time (RFC 3339)")
-	command.Flags().IntVar(&tail, "tail", 0, "number of last events (default: all, or 10 with -f)")
+	call.format.add(command)
+	flags := command.Flags()
+	flags.BoolVarP(&call.follow, "follow", "f", false, "go on until you interrupt")
+	flags.StringVar(&call.since, "since", "", "only what is younger: a time span such as 10m, or a time (RFC 3339)")
+	flags.IntVarP(&call.tail, "tail", "n", 0, "number of last events (default: all, or 10 with -f)")
+	flags.StringVar(&call.enclave, "enclave", "", "only runs of this enclave")
+	flags.StringVar(&call.run, "run", "", "only this run, or fork/NAME")
+	flags.BoolVar(&call.runs, "runs", false, "one line for each apply: when, how long, how it ended")
+	flags.DurationVar(&call.removeOlder, "remove-older", 0, "remove the files of which nothing was written for so long, for example 168h, and name them")
+	command.MarkFlagsMutuallyExclusive("follow", "runs", "remove-older")
 	return command
 }
 
-func eventFolder(args []string) string {
+func (c *eventsCall) do(command *cobra.Command, t *tools, args []string) error {
+	asJSON, err := c.format.json()
+	if err != nil {
+		return err
+	}
+	if c.tail < 0 {
+		return usage("--tail: it must not be negative")
+	}
+	if c.removeOlder < 0 {
+		return usage("--remove-older: it must not be negative")
+	}
+	from, err := parseSince(c.since, t.now())
+	if err != nil {
+		return err
+	}
+	folders := eventFolders(args)
+	if c.removeOlder > 0 {
+		return removeOldEvents(command, folders, t.now().Add(-c.removeOlder), asJSON)
+	}
+	if !c.follow && !slices.ContainsFunc(folders, isThere) {
+		return failed(fmt.Errorf("there are no events: no folder %s. Applies make it: name the folder, or set SUNDOG_EVENT_DIR", strings.Join(folders, ", nor ")))
+	}
+	if c.follow && !command.Flags().Changed("tail") && c.since == "" {
+		c.tail = followedEvents
+	}
+	printer := &eventPrinter{to: command.OutOrStdout(), asJSON: asJSON, begins: map[string]time.Time{}}
+	reader := &eventReader{files: events.NewReader(folders...), chosen: c.chosen}
+	if c.runs {
+		return showRuns(command, reader, from, c.tail, asJSON)
+	}
+	return failed(showEvents(command.Context(), reader, printer, from, c.tail, c.follow))
+}
+
+func (c *eventsCall) chosen(event *writtenEvent) bool {
+	run := event.Run
+	if event.Fork != "" {
+		run = "fork/" + event.Fork
+	}
+	return (c.enclave == "" || event.Enclave == c.enclave) && (c.run == "" || run == c.run)
+}
+
+func isThere(folder string) bool {
+	_, err := os.Stat(folder)
+	return err == nil
+}
+
+// eventFolders are where events may be.
+func eventFolders(args []string) []string {
 	if len(args) == 1 {
-		return args[0]
+		return args
 	}
 	if folder := os.Getenv("SUNDOG_EVENT_DIR"); folder != "" {
-		return folder
+		return []string{folder}
 	}
 	data := os.Getenv("TF_DATA_DIR")
 	if data == "" {
 		data = ".terraform"
 	}
-	return filepath.Join(data, "sundog", "events")
+	folders := []string{filepath.Join(data, "sundog", "events")}
+	if own := ownEventFolder(); own != "" {
+		folders = append(folders, own)
+	}
+	return folders
+}
+
+func removeOldEvents(command *cobra.Command, folders []string, since time.Time, asJSON bool) error {
+	removed := []string{}
+	for _, folder := range folders {
+		found, err := events.Prune(folder, since)
+		removed = append(removed, found...)
+		if err != nil {
+			return failed(err)
+		}
+	}
+	if asJSON {
+		return writeJSON(command, removed)
+	}
+	for _, file := range removed {
+		fmt.Fprintln(command.OutOrStdout(), "removed", file)
+	}
+	return nil
 }
 
 func showEvents(ctx context.Context, reader *eventReader, printer *eventPrinter, from time.Time, tail int, follow bool) error {
@@ -133,66 +197,26 @@ func (e *writtenEvent) about() string {
 	return e.Enclave + "/" + e.Run
 }
 
-// eventReader reads what has come to a folder's files since it was asked last.
+// eventReader reads the events that have come since it was asked last.
 type eventReader struct {
-	folder  string
-	offsets map[string]int64
+	files  *events.Reader
+	chosen func(*writtenEvent) bool
 }
 
-// read gives new events in the order of their times. A folder that is not there has none yet.
+// read gives new events in the order of their times.
 func (r *eventReader) read() ([]writtenEvent, error) {
-	var events []writtenEvent
-	err := filepath.WalkDir(r.folder, func(file string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || entry.IsDir() || filepath.Ext(file) != ".jsonl" {
-			return err
-		}
-		found, err := r.readFile(file)
-		events = append(events, found...)
-		return err
-	})
-	slices.SortStableFunc(events, func(a, b writtenEvent) int { return a.Time.Compare(b.Time) })
-	return events, err
-}
-
-// readFile reads the whole lines that are new; the rest of a line that is being written waits for the next time.
-func (r *eventReader) readFile(name string) ([]writtenEvent, error) {
-	file, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // It was read.
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() < r.offsets[name] {
-		r.offsets[name] = 0 // Somebody has emptied it.
-	}
-	if _, err := file.Seek(r.offsets[name], io.SeekStart); err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(file)
-	if err != nil {
-		return nil, err
-	}
-	content = content[:bytes.LastIndexByte(content, '\n')+1]
-	r.offsets[name] += int64(len(content))
-	var events []writtenEvent
-	for line := range bytes.Lines(content) {
+	lines, err := r.files.Read()
+	var found []writtenEvent
+	for _, line := range lines {
 		var event writtenEvent
-		// A line that is no event was not written by the provider.
-		if json.Unmarshal(line, &event) == nil && event.Step != "" {
-			event.line = bytes.TrimRight(line, "\r\n")
-			events = append(events, event)
+		// A line that is no event was written by something else.
+		if json.Unmarshal(line, &event) == nil && event.Step != "" && r.chosen(&event) {
+			event.line = line
+			found = append(found, event)
 		}
 	}
-	return events, nil
+	slices.SortStableFunc(found, func(a, b writtenEvent) int { return a.Time.Compare(b.Time) })
+	return found, err
 }
 
 // eventPrinter writes events for a person, or as they are.
@@ -202,13 +226,16 @@ type eventPrinter struct {
 	begins map[string]time.Time
 }
 
-func (p *eventPrinter) print(events []writtenEvent) error {
-	for i := range events {
-		event := &events[i]
+func (p *eventPrinter) print(found []writtenEvent) error {
+	for i := range found {
+		event := &found[i]
 		took := p.took(event)
 		text := string(event.line)
 		if !p.asJSON {
 			text = event.Time.Local().Format(time.DateTime) + "  " + event.about() + "  " + progressLine(event.Event, took)
+			if event.Position != "" {
+				text += "  (" + event.Position + ")"
+			}
 		}
 		if _, err := fmt.Fprintln(p.to, text); err != nil {
 			return err
@@ -219,5 +246,5 @@ func (p *eventPrinter) print(events []writtenEvent) error {
 
 // took tells how long the step of an event has taken; zero where that is not known.
 func (p *eventPrinter) took(event *writtenEvent) time.Duration {
-	return tookSince(p.begins, strings.Join([]string{event.about(), event.Step, event.Object}, "\x00"), &event.Event)
+	return tookSince(p.begins, event.about()+"\x00"+stepKey(&event.Event), &event.Event)
 }

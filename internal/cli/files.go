@@ -23,7 +23,7 @@ func newFiles(t *tools) *cobra.Command {
 		Use:   "files",
 		Short: "Look into files artifacts of an enclave",
 		Long:  "A files artifact is a named, content-addressed file tree that services mount.",
-		Args:  cobra.NoArgs,
+		Args:  noCommand,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	group.AddCommand(newFilesList(t), newFilesGet(t))
@@ -48,7 +48,7 @@ func newFilesList(t *tools) *cobra.Command {
 		Use:               "ls ENCLAVE [ARTIFACT]",
 		Short:             "List the files artifacts of an enclave, or the files in one",
 		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: t.completeEnclaves(&backend, false),
+		ValidArgsFunction: t.completeArtifacts(&backend),
 		RunE: func(command *cobra.Command, args []string) error {
 			asJSON, err := format.json()
 			if err != nil {
@@ -130,7 +130,7 @@ func newFilesGet(t *tools) *cobra.Command {
 		Long: "FOLDER is made where it is missing; without it, one is made that is named after the artifact. Files that are in it\n" +
 			"under the same names are replaced; nothing is written outside of it.",
 		Args:              cobra.RangeArgs(2, 3),
-		ValidArgsFunction: t.completeEnclaves(&backend, false),
+		ValidArgsFunction: t.completeArtifacts(&backend),
 		RunE: func(command *cobra.Command, args []string) error {
 			carrier, _, found, err := backend.inspected(command.Context(), t, args[0])
 			if err != nil {
@@ -174,9 +174,9 @@ func (i *inspection) artifact(name, run string) (artifactDocument, error) {
 	}
 	switch {
 	case len(found) == 0 && len(known) == 0:
-		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifacts", i.Name)
+		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifacts: `sundog enclave inspect` shows what is in it", i.Name)
 	case len(found) == 0:
-		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifact %q; it has %s", i.Name, name, strings.Join(known, ", "))
+		return artifactDocument{}, fmt.Errorf("the enclave %q has no files artifact %q%s: it has %s", i.Name, name, didYouMean(name, known), strings.Join(known, ", "))
 	}
 	for _, other := range found[1:] {
 		if other.Digest != found[0].Digest {

@@ -4,136 +4,212 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
-	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
+
+// forwardDocument is one port that is forwarded.
+type forwardDocument struct {
+	Service   string `json:"service"`
+	ID        string `json:"id"`
+	Number    int    `json:"number"`
+	Transport string `json:"transport_protocol"`
+	Host      string `json:"host"`
+	HostPort  int    `json:"host_port"`
+}
+
+// forwarding is one port that is asked for.
+type forwarding struct {
+	local     int
+	id        string
+	number    int
+	transport string // "tcp" or "udp"
+}
 
 func newForward(t *tools) *cobra.Command {
 	var backend backendFlag
-	var listen string
+	var format formatFlag
+	var address string
 	command := &cobra.Command{
-		Use:   "forward ENCLAVE SERVICE PORT",
-		Short: "Make a TCP port of a service reachable on this machine until it is interrupted",
-		Long: "PORT is the port's id or its number inside of the enclave; it need not be published. Once it listens it prints the\n" +
-			"address, and nothing else, on standard output.",
-		Example:           "  sundog forward dev db 5432\n  sundog forward dev db postgres --listen 127.0.0.1:5432",
-		Args:              cobra.ExactArgs(3),
-		ValidArgsFunction: t.completeEnclaves(&backend, true),
+		Use:   "forward ENCLAVE SERVICE [LOCAL:]PORT...",
+		Short: "Make ports of a service reachable on this machine until it is interrupted",
+		Long: "PORT is the port's id or its number inside of the enclave; it need not be published, and with /udp it is one of UDP.\n" +
+			"LOCAL is the port on this machine: the same number where it is left out, and any that is free for \":PORT\" or 0.\n\n" +
+			"Every connection looks for the service anew, so that it may be replaced or restarted meanwhile; a connection that comes\n" +
+			"while it is away waits for it a while. Once all ports listen, each is printed on a line of standard output.",
+		Example: "  sundog forward dev db 5432\n  sundog forward dev db 15432:sql :metrics\n  sundog forward dev dns 5353:53/udp\n" +
+			"  sundog forward dev api :http --format json",
+		Args:              cobra.MinimumNArgs(3),
+		ValidArgsFunction: t.completePorts(&backend),
 		RunE: func(command *cobra.Command, args []string) error {
-			address, err := listenAddress(listen)
+			asJSON, err := format.json()
 			if err != nil {
 				return err
+			}
+			if net.ParseIP(address) == nil {
+				return usage("--address: %q is no IP address", address)
 			}
 			carrier, name, err := backend.onService(t, args[0], args[1])
 			if err != nil {
 				return err
 			}
-			ctx := command.Context()
-			found, err := carrier.Service(ctx, name, args[1])
+			found, err := carrier.Service(command.Context(), name, args[1])
 			if err != nil {
-				return explained(err)
+				return missing(command.Context(), carrier, name, args[1], err)
 			}
-			number, transport, err := portOf(found, args[2])
+			wanted, err := parseForwardings(found, args[2:])
 			if err != nil {
 				return err
 			}
-			if transport != "tcp" {
-				return failed(fmt.Errorf("port %q of service %q speaks %s, and only TCP can be forwarded", args[2], args[1], strings.ToUpper(transport)))
-			}
-			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-			if err != nil {
-				return failed(fmt.Errorf("--listen: %w", err))
-			}
-			if _, err := fmt.Fprintln(command.OutOrStdout(), listener.Addr()); err != nil {
-				return failed(errors.Join(err, listener.Close()))
-			}
-			forwarder := forwarder{
-				dial: func(ctx context.Context) (net.Conn, error) {
-					return carrier.Dial(ctx, name, args[1], transport, number)
-				},
-				notices: command.ErrOrStderr(),
-			}
-			return failed(forwarder.serve(ctx, listener))
+			return failed(forward(command, carrier, name, args[1], address, wanted, asJSON))
 		},
 	}
 	backend.add(command)
-	command.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on: HOST:PORT, or PORT on this machine's own address; port 0 is any that is free")
+	format.add(command)
+	command.Flags().StringVar(&address, "address", "127.0.0.1", "address of this machine to listen on; 0.0.0.0 lets other machines connect")
 	return command
 }
 
-// listenAddress completes an address. Without a host only this machine itself can connect.
-func listenAddress(text string) (string, error) {
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		host, port = "127.0.0.1", text
-	}
-	if number, err := strconv.Atoi(port); err != nil || number < 0 || number > 65535 {
-		return "", usage("--listen: %q is no address: use HOST:PORT or PORT", text)
-	}
-	return net.JoinHostPort(host, port), nil
-}
-
-// forwarder joins every connection that it accepts with a new one to a service.
-type forwarder struct {
-	dial    func(context.Context) (net.Conn, error)
-	notices io.Writer
-}
-
-// serve ends, without an error, when ctx does; the connections end with it.
-func (f *forwarder) serve(ctx context.Context, listener net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
-	defer stop()
-	var connections sync.WaitGroup
-	defer connections.Wait()
-	for {
-		near, err := listener.Accept()
+func parseForwardings(found *enclave.Service, texts []string) ([]forwarding, error) {
+	var wanted []forwarding
+	for _, text := range texts {
+		local, port, given := strings.Cut(text, ":")
+		if !given {
+			local, port = "same", text
+		}
+		number, id, transport, err := portOf(found, port)
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+			return nil, err
+		}
+		next := forwarding{number: number, id: id, transport: transport, local: number}
+		if given {
+			if next.local, err = localPort(local); err != nil {
+				return nil, usage("%s: %w", text, err)
 			}
-			cancel()
-			return fmt.Errorf("accept a connection on %s: %w", listener.Addr(), err)
 		}
-		connections.Go(func() { f.join(ctx, near) })
+		if transport != "tcp" && transport != "udp" {
+			return nil, failed(fmt.Errorf("port %q of service %q speaks %s, and only TCP and UDP can be forwarded", port, found.Name, strings.ToUpper(transport)))
+		}
+		wanted = append(wanted, next)
 	}
+	return wanted, nil
 }
 
-func (f *forwarder) join(ctx context.Context, near net.Conn) {
-	defer near.Close() //nolint:errcheck // It is over in any case.
-	far, err := f.dial(ctx)
-	if err != nil {
-		// The others go on: the service may come back.
-		if ctx.Err() == nil {
-			fmt.Fprintln(f.notices, "Warning:", err)
-		}
-		return
+func localPort(text string) (int, error) {
+	if text == "" {
+		return 0, nil
 	}
-	defer far.Close() //nolint:errcheck // As above.
-	stop := context.AfterFunc(ctx, func() {
-		_ = near.Close()
-		_ = far.Close()
-	})
-	defer stop()
-	var directions sync.WaitGroup
-	directions.Go(func() { pass(far, near) })
-	directions.Go(func() { pass(near, far) })
-	directions.Wait()
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 0 || number > 65535 {
+		return 0, fmt.Errorf("%q is no port of this machine: use LOCAL:PORT with LOCAL from 0 to 65535", text)
+	}
+	return number, nil
 }
 
-// pass copies until one side has said all, and tells the other; the opposite direction may go on.
-func pass(to, from net.Conn) {
-	_, err := io.Copy(to, from)
-	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
-		_ = half.CloseWrite()
-		return
+// portOf gives the number, id and transport of a port that a service declares, or of any port by its number.
+func portOf(found *enclave.Service, wanted string) (number int, id, transport string, err error) {
+	name, transport, given := strings.Cut(strings.ToLower(wanted), "/")
+	if given && transport != "tcp" && transport != "udp" {
+		return 0, "", "", usage("%q: a port is of tcp or udp", wanted)
 	}
-	_ = to.Close()
-	_ = from.Close()
+	if !given {
+		name = wanted
+	}
+	for _, port := range describePorts(found.Ports) {
+		spoken := strings.ToLower(port.Transport)
+		if (port.ID == name || strconv.Itoa(port.Number) == name) && (!given || transport == spoken) {
+			return port.Number, port.ID, spoken, nil
+		}
+	}
+	number, numberErr := strconv.Atoi(name)
+	if numberErr != nil {
+		_, err := findPort(found.Name, describePorts(found.Ports), name)
+		if err == nil {
+			err = fmt.Errorf("port %q of service %q does not speak %s", name, found.Name, transport)
+		}
+		return 0, "", "", failed(err)
+	}
+	if number < 1 || number > 65535 {
+		return 0, "", "", usage("%d is no port: ports are 1 to 65535", number)
+	}
+	if !given {
+		transport = "tcp"
+	}
+	return number, "", transport, nil
+}
+
+// forward listens for all ports, tells where, and serves until the command's context ends.
+func forward(command *cobra.Command, backend enclave.Backend, name, service, address string, wanted []forwarding, asJSON bool) error {
+	group, ctx := errgroup.WithContext(command.Context())
+	var served []func() error
+	var closers []func() error
+	documents := []forwardDocument{}
+	for _, next := range wanted {
+		forwarder := &forwarder{
+			dial: func(ctx context.Context) (net.Conn, error) {
+				return backend.Dial(ctx, name, service, next.transport, next.number)
+			},
+			notices: command.ErrOrStderr(),
+		}
+		local, serve, closer, err := forwarder.listen(ctx, next.transport, net.JoinHostPort(address, strconv.Itoa(next.local)))
+		if err != nil {
+			for _, closer := range closers {
+				err = errors.Join(err, closer())
+			}
+			return listenError(err, next, address)
+		}
+		served, closers = append(served, serve), append(closers, closer)
+		host, text, err := net.SplitHostPort(local.String())
+		if err != nil {
+			return err
+		}
+		number, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		documents = append(documents, forwardDocument{service, next.id, next.number, strings.ToUpper(next.transport), host, number})
+	}
+	for _, serve := range served {
+		group.Go(serve)
+	}
+	if err := writeForwards(command, documents, asJSON); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+func writeForwards(command *cobra.Command, documents []forwardDocument, asJSON bool) error {
+	if asJSON {
+		return writeJSON(command, documents)
+	}
+	for _, document := range documents {
+		text := fmt.Sprintf("%s -> %s %d/%s", net.JoinHostPort(document.Host, strconv.Itoa(document.HostPort)), document.Service, document.Number, strings.ToLower(document.Transport))
+		if document.ID != "" {
+			text += " (" + document.ID + ")"
+		}
+		if _, err := fmt.Fprintln(command.OutOrStdout(), text); err != nil {
+			return failed(err)
+		}
+	}
+	return nil
+}
+
+// listenError says what can be done about a local port that is not to be had.
+func listenError(err error, wanted forwarding, address string) error {
+	other := fmt.Sprintf("choose another one, as in %d:%d, or any that is free: :%d", wanted.local%50000+10000, wanted.number, wanted.number)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %d on %s is in use on this machine: %s (%w)", wanted.local, address, other, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("port %d on %s may not be used by you: %s (%w)", wanted.local, address, other, err)
+	}
+	return err
 }

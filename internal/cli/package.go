@@ -18,7 +18,7 @@ func newPackage() *cobra.Command {
 		Use:   "package",
 		Short: "Work on packages: preview, write, check, pin and vendor them",
 		Long:  "A package is a folder with a kurtosis.yml and Starlark files: the definition of an environment, with parameters.",
-		Args:  cobra.NoArgs,
+		Args:  noCommand,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	group.AddCommand(newPackagePlan(), newPackageInit(), newPackageLint(), newPackageConvert(), newPackageLock(), newPackageVendor(),
@@ -157,6 +157,7 @@ type formatFlag struct{ format string }
 
 func (f *formatFlag) add(command *cobra.Command) {
 	command.Flags().StringVar(&f.format, "format", "text", "text or json")
+	completeValues(command, "format", "text", "json")
 }
 
 func (f *formatFlag) json() (bool, error) {

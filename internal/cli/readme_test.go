@@ -30,7 +30,7 @@ func TestReadme(t *testing.T) {
 
 // TestCommandGuide runs the commands that the guide shows.
 func TestCommandGuide(t *testing.T) {
-	runShown(t, filepath.Join("..", "..", "templates", "guides", "command.md.tmpl"), 15)
+	runShown(t, filepath.Join("..", "..", "templates", "guides", "command.md.tmpl"), 22)
 }
 
 // runShown runs the commands that a document shows, in their order, in an empty folder, with a backend in memory.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,18 +24,24 @@ type packageFlags struct {
 	interpretation interpretationFlags
 	owner          ownerFlag
 	name, images   string
+	// rerun and recreate ask for more than what changed.
+	rerun, recreate []string
 }
 
 func (f *packageFlags) add(command *cobra.Command) {
 	f.sources.add(command)
 	f.interpretation.addLanguage(command)
 	f.owner.add(command)
-	command.Flags().StringVar(&f.name, "name", "", "name of the run in the enclave (default: the last segment of the package's name)")
+	flags := command.Flags()
+	flags.StringVar(&f.name, "name", "", "name of the run in the enclave (default: the last segment of the package's name)")
+	flags.StringSliceVar(&f.rerun, "rerun", nil, "instruction to carry out again although nothing changed: its id as `sundog enclave diff` shows it, a service, a task, "+
+		"FILE:LINE, or \"all\" for all but those that run only once; may be repeated")
+	flags.StringSliceVar(&f.recreate, "recreate", nil, "service to give a new container although nothing changed; may be repeated")
 }
 
 // interpret makes the plan of a package that shares an enclave with others.
-func (f *packageFlags) interpret(command *cobra.Command, where, backend string) (*plan.Plan, error) {
-	request, err := f.interpretation.requestFor(backend, command.InOrStdin())
+func (f *packageFlags) interpret(command *cobra.Command, where string, carrier enclave.Backend, enclaveName string) (*plan.Plan, error) {
+	request, err := f.interpretation.requestFor(carrier.Name(), command.InOrStdin())
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +57,13 @@ func (f *packageFlags) interpret(command *cobra.Command, where, backend string) 
 	opened, err := resolver.Open(command.Context(), where, folder)
 	if err != nil {
 		return nil, err
+	}
+	request.Others = func(ctx context.Context) (*language.Others, error) {
+		found, err := engine.New(carrier, engine.Options{}).Neighbours(ctx, enclaveName, f.runName(opened.Name))
+		if err != nil {
+			return nil, err
+		}
+		return &language.Others{Services: found.Services, Artifacts: found.Artifacts}, nil
 	}
 	made, err := language.Interpret(command.Context(), opened, request)
 	if err != nil {
@@ -68,11 +81,17 @@ func (f *packageFlags) request(made *plan.Plan, name string) (engine.Request, er
 	if err != nil {
 		return engine.Request{}, err
 	}
-	request := engine.Request{Enclave: name, Run: f.name, Owner: owner, Plan: made, Images: enclave.ImagePolicy(f.images)}
-	if request.Run == "" {
-		request.Run = enclave.RunName(made.PackageName)
+	return engine.Request{
+		Enclave: name, Run: f.runName(made.PackageName), Owner: owner, Plan: made, Images: enclave.ImagePolicy(f.images),
+		Rerun: f.rerun, Recreate: f.recreate,
+	}, nil
+}
+
+func (f *packageFlags) runName(packageName string) string {
+	if f.name != "" {
+		return f.name
 	}
-	return request, nil
+	return enclave.RunName(packageName)
 }
 
 func (f *packageFlags) check() error {
@@ -166,9 +185,13 @@ type runCall struct {
 	target      newEnclaveFlags
 	backend     backendFlag
 	format      formatFlag
+	report      reportFlags
 	enclave     string
 	parallelism int
-	quiet       bool
+	dryRun      bool
+	detailed    detailedFlag
+	// held is what the plan was that the enclave holds, for `sundog watch`.
+	held atomic.Pointer[string]
 }
 
 func (c *runCall) add(command *cobra.Command) {
@@ -181,7 +204,8 @@ func (c *runCall) add(command *cobra.Command) {
 	flags.StringToStringVar(&c.target.labels, "label", nil, "label of the enclave, KEY=VALUE; may be repeated")
 	flags.StringVar(&c.flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
 	flags.IntVar(&c.parallelism, "parallelism", 4, "how many services of one batch start at the same time")
-	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress")
+	c.report.add(command)
+	completeValues(command, "image-download", "missing", "always", "never")
 	// Both fail only where there is no such flag.
 	_ = command.MarkFlagRequired("enclave")
 	_ = command.RegisterFlagCompletionFunc("enclave", func(command *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -195,7 +219,8 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.flags.check(), c.target.check(command)); err != nil {
+	c.held.Store(nil)
+	if err := errors.Join(c.flags.check(), c.target.check(command), c.report.check()); err != nil {
 		return err
 	}
 	if c.parallelism < 1 {
@@ -205,28 +230,54 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.flags.interpret(command, where, c.backend.kind)
+	made, err := c.flags.interpret(command, where, carrier, name)
 	if err != nil {
-		return failed(err)
+		if !asJSON || ExitCode(failed(err)) == ExitUsage {
+			return failed(err)
+		}
+		return c.refused(carrier, name).writeJSON(command, err)
 	}
 	request, err := c.flags.request(made, name)
 	if err != nil {
 		return err
 	}
 	request.Parallelism = c.parallelism
+	if c.dryRun {
+		return c.preview(command, carrier, request, asJSON)
+	}
 	notices := command.ErrOrStderr()
-	if c.quiet {
+	if c.report.quiet {
 		notices = io.Discard
 	}
-	result, err := carryOut(command.Context(), c.tools.telling(carrier, command.ErrOrStderr()), c.target, request, notices, c.tools.now())
+	result, err := c.carryOut(command, carrier, request)
+	if err == nil {
+		// Whoever watches asked for it once.
+		c.flags.rerun, c.flags.recreate = nil, nil
+		c.held.Store(new(asDigest(made)))
+	}
 	if asJSON {
 		return result.writeJSON(command, err)
 	}
 	return result.write(command, notices, err)
 }
 
+// refused is what is left of a call whose package is wrong: nothing.
+func (c *runCall) refused(backend enclave.Backend, name string) *carried {
+	owner, _ := c.flags.owner.get() // It was checked.
+	return &carried{enclave: backend.Name() + "/" + name, request: engine.Request{Enclave: name, Run: c.flags.name, Owner: owner}}
+}
+
+// preview shows what a run would do.
+func (c *runCall) preview(command *cobra.Command, backend enclave.Backend, request engine.Request, asJSON bool) error {
+	document, err := compare(command.Context(), backend, request)
+	if err != nil {
+		return explained(err)
+	}
+	return document.show(command, asJSON, c.detailed)
+}
+
 func newRun(t *tools) *cobra.Command {
-	call := runCall{tools: t}
+	call := &runCall{tools: t}
 	command := &cobra.Command{
 		Use:   "run PACKAGE --enclave NAME",
 		Short: "Bring an enclave to what a package says, making the enclave if it is not there",
@@ -236,12 +287,17 @@ func newRun(t *tools) *cobra.Command {
 			"the package printed and returned goes to standard output.\n\n" +
 			"An enclave or run of another owner is left alone. The owner is --owner, SUNDOG_OWNER, or else user.host.\n" +
 			"Interrupted, it keeps what has been done, and the same command goes on from there.\n" +
-			"Exit status: 0 when the enclave holds what the package says, 1 when not, 2 when the command was called wrongly.",
-		Example: "  sundog run ./shop --enclave dev\n  sundog run ./shop --enclave dev --args '{\"replicas\": 2}' --ttl 8h",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(command *cobra.Command, args []string) error { return call.once(command, args[0]) },
+			"Another apply of the same run is waited for; who holds it is told, and --lock-timeout bounds the wait.\n\n" +
+			"Exit status: 0 when the enclave holds what the package says, 1 when not, 2 when the command was called wrongly, 130\n" +
+			"when it was interrupted. With --dry-run 0, or with --detailed-exitcode 2 when something would change.",
+		Example: "  sundog run ./shop --enclave dev\n  sundog run ./shop --enclave dev --args '{\"replicas\": 2}' --ttl 8h\n" +
+			"  sundog run ./shop --enclave dev --args-file args.yaml --quiet\n  sundog run ./shop --enclave dev --dry-run --detailed-exitcode",
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error { return call.once(command, args[0]) },
 	}
 	call.add(command)
+	command.Flags().BoolVar(&call.dryRun, "dry-run", false, "only show what would be done and why, as `sundog enclave diff` does")
+	call.detailed.add(command)
 	return command
 }
 
@@ -252,13 +308,17 @@ type carried struct {
 	result  *engine.Result
 }
 
-func carryOut(ctx context.Context, backend enclave.Backend, target newEnclaveFlags, request engine.Request, notices io.Writer, now time.Time) (*carried, error) {
+// carryOut brings the enclave to the request's plan.
+func (c *runCall) carryOut(command *cobra.Command, backend enclave.Backend, request engine.Request) (*carried, error) {
+	ctx := command.Context()
 	done := &carried{enclave: backend.Name() + "/" + request.Enclave, request: request}
-	if _, err := target.ensure(ctx, backend, request.Enclave, request.Owner, now); err != nil {
+	if _, err := c.target.ensure(ctx, backend, request.Enclave, request.Owner, c.tools.now()); err != nil {
 		return done, err
 	}
+	working, end := c.report.engine(command, backend)
+	defer end()
 	var err error
-	done.result, err = engine.New(backend, engine.Options{Events: newProgress(notices).tell}).Apply(ctx, request)
+	done.result, err = working.Apply(ctx, request)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w (%w)", err, ctx.Err())
 	}
@@ -276,15 +336,24 @@ func (c *carried) write(command *cobra.Command, notices io.Writer, failure error
 		}
 	}
 	if failure != nil {
-		return explained(failure)
+		return explained(c.furtherLook(failure))
 	}
 	if c.result.Output != nil {
 		if err := encodeJSON(command.OutOrStdout(), hideSensitive(c.result.Output)); err != nil {
 			return failed(err)
 		}
 	}
-	fmt.Fprintf(notices, "The enclave %s holds the run %q: %s.\n", c.enclave, c.request.Run, operationsText(c.result))
+	fmt.Fprintf(notices, "The enclave %s holds the run %q: %s.\n", c.enclave, c.request.Run, engine.Summary(c.result))
 	return nil
+}
+
+// furtherLook says where more is to be seen of a service that failed and whose container was kept.
+func (c *carried) furtherLook(failure error) error {
+	about, ok := errors.AsType[*engine.Error](failure)
+	if !ok || errors.Is(failure, context.Canceled) || about.Service == "" || c.result == nil || c.result.Services[about.Service].ID == "" {
+		return failure
+	}
+	return fmt.Errorf("%w\n\nIt is kept until the next run: `sundog logs %s %s`, `sundog enclave inspect %s`", failure, c.request.Enclave, about.Service, c.request.Enclave)
 }
 
 // hideSensitive keeps from a terminal what the package itself calls sensitive.
@@ -296,21 +365,6 @@ func hideSensitive(output any) any {
 	shown := maps.Clone(object)
 	shown["sensitive"] = "(sensitive: --format json shows it)"
 	return shown
-}
-
-func operationsText(result *engine.Result) string {
-	services := fmt.Sprintf("%d services", len(result.Services))
-	if len(result.Services) == 1 {
-		services = "1 service"
-	}
-	var parts []string
-	for _, action := range slices.Sorted(maps.Keys(result.Operations)) {
-		parts = append(parts, fmt.Sprintf("%s %d", action, result.Operations[action]))
-	}
-	if len(parts) == 0 {
-		return services
-	}
-	return services + " (" + strings.Join(parts, ", ") + ")"
 }
 
 // writeJSON writes one document, whether it succeeded or not.
@@ -330,6 +384,9 @@ func (c *carried) writeJSON(command *cobra.Command, failure error) error {
 	}
 	if failure != nil {
 		document.Error = &runError{Message: explained(failure).Error()}
+		if wrong, ok := errors.AsType[*language.Error](failure); ok {
+			document.Error.Position = wrong.Position.String()
+		}
 		if instruction, ok := errors.AsType[*engine.Error](failure); ok {
 			document.Error.Position, document.Error.Instruction = instruction.Position.String(), instruction.Instruction
 			document.Error.Service = instruction.Service

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,20 +20,22 @@ import (
 
 // tools are what the commands on enclaves work with. Tests put others in their place.
 type tools struct {
-	backend func(kind string) (enclave.Backend, error)
+	backend func(backendFlag) (enclave.Backend, error)
 	now     func() time.Time
-	// silence is how long a lock is waited for before that is told.
-	silence time.Duration
 }
 
 func realTools() *tools {
-	return &tools{backend: realBackend, now: time.Now, silence: waitNotice}
+	return &tools{backend: realBackend, now: time.Now}
 }
 
-func realBackend(kind string) (enclave.Backend, error) {
-	switch kind {
+func realBackend(f backendFlag) (enclave.Backend, error) {
+	switch f.kind {
 	case "docker":
-		return docker.New(docker.Options{}), nil
+		subnets, err := subnetPool(os.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		return docker.New(docker.Options{Host: f.dockerHost, HostFrom: "--docker-host", Subnets: subnets}), nil
 	case "kubernetes":
 		options, err := kubernetes.Options{}.Default(os.Getenv)
 		if err != nil {
@@ -43,11 +46,29 @@ func realBackend(kind string) (enclave.Backend, error) {
 	return nil, usage("--backend: there is no backend %q: use docker or kubernetes", kind)
 }
 
+// subnetPool is where enclaves' networks get their subnets from, as the provider has it from the environment.
+func subnetPool(getenv func(string) string) (docker.SubnetPool, error) {
+	size := 0
+	if text := getenv("SUNDOG_DOCKER_SUBNET_SIZE"); text != "" {
+		var err error
+		if size, err = strconv.Atoi(text); err != nil {
+			return docker.SubnetPool{}, usage("SUNDOG_DOCKER_SUBNET_SIZE is %q: give the length of a prefix, for example 22", text)
+		}
+	}
+	pool, err := docker.ParseSubnetPool(getenv("SUNDOG_DOCKER_SUBNET_POOL"), size)
+	if err != nil {
+		return pool, usage("SUNDOG_DOCKER_SUBNET_POOL or SUNDOG_DOCKER_SUBNET_SIZE: %w", err)
+	}
+	return pool, nil
+}
+
 // backendFlag says where enclaves are.
-type backendFlag struct{ kind string }
+type backendFlag struct{ kind, dockerHost string }
 
 func (f *backendFlag) add(command *cobra.Command) {
+	command.Flags().StringVar(&f.dockerHost, "docker-host", "", "address of the Docker Engine, for example ssh://me@server (default: DOCKER_HOST, or else the Docker CLI's current context)")
 	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave, docker or kubernetes; environment: SUNDOG_BACKEND")
+	completeValues(command, "backend", "docker", "kubernetes")
 }
 
 func defaultBackend() string {
@@ -73,7 +94,7 @@ func (f *backendFlag) named(t *tools, enclaveName string) (enclave.Backend, stri
 	if err := enclave.CheckName(name); err != nil {
 		return nil, "", usage("the enclave's name: %w", err)
 	}
-	backend, err := t.backend(f.kind)
+	backend, err := t.backend(*f)
 	return backend, name, err
 }
 
@@ -148,7 +169,7 @@ func remedy(err error) string {
 	case errors.As(err, &unreachable) && unreachable.Remedy != "":
 		return unreachable.Remedy
 	case errors.As(err, &unreachable):
-		return "Start the engine, or say where it listens: DOCKER_HOST, or `docker context use`."
+		return "Start the engine (Linux: `sudo systemctl start docker`; else Docker Desktop, Colima or the like), or say where it listens: --docker-host, DOCKER_HOST, or `docker context use`."
 	case errors.As(err, &owned) && owned.Run != "":
 		return fmt.Sprintf("Give the service another name, or remove it from the run %q.", owned.Run)
 	case errors.As(err, &owned):
@@ -156,7 +177,7 @@ func remedy(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "It was interrupted. What had been done is kept: the same command goes on from there."
 	case errors.As(err, &locked):
-		return "Wait until the other one has ended. The lock of a process that is dead is taken over by itself."
+		return "Wait until the other one has ended, or for longer: --lock-timeout. The lock of a process that is dead is taken over by itself."
 	case errors.As(err, &image) && image.Action != "build":
 		return fmt.Sprintf("Correct the image's name, or make it available on the engine: `docker pull %s`, or build it there.", image.Image)
 	case errors.Is(err, enclave.ErrNotFound):
@@ -165,50 +186,4 @@ func remedy(err error) string {
 		return "What had succeeded is kept: mend the cause and run the same command again, which goes on from there."
 	}
 	return ""
-}
-
-// completionTime bounds how long a shell waits for names.
-const completionTime = 3 * time.Second
-
-// completeEnclaves completes an enclave's name as the first argument and, where asked for, a service's as the second.
-func (t *tools) completeEnclaves(f *backendFlag, services bool) cobra.CompletionFunc {
-	return func(command *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(command.Context(), completionTime)
-		defer cancel()
-		backend, err := t.backend(f.kind)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		switch {
-		case len(args) == 0:
-			return enclaveNames(ctx, backend), cobra.ShellCompDirectiveNoFileComp
-		case len(args) == 1 && services:
-			return serviceNames(ctx, backend, args[0]), cobra.ShellCompDirectiveNoFileComp
-		}
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-}
-
-func enclaveNames(ctx context.Context, backend enclave.Backend) []cobra.Completion {
-	listed, err := backend.ListEnclaves(ctx)
-	if err != nil {
-		return nil
-	}
-	names := make([]cobra.Completion, len(listed))
-	for i := range listed {
-		names[i] = listed[i].Name
-	}
-	return names
-}
-
-func serviceNames(ctx context.Context, backend enclave.Backend, name string) []cobra.Completion {
-	snapshot, err := backend.Observe(ctx, name)
-	if err != nil {
-		return nil
-	}
-	var names []cobra.Completion
-	for _, service := range sortedServices(snapshot) {
-		names = append(names, service.Name)
-	}
-	return names
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestWhoWaitsForAnotherApplyIsTold(t *testing.T) {
 	root.SetArgs([]string{"run", folder, "--enclave", "dev"})
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(t.Context()) }()
-	notices.await(t, `Waiting for another apply of the run "shop" in the enclave "dev"`, 1)
+	notices.await(t, `waiting for the run "shop": held by owner "colleague", process 7 on laptop since `, 1)
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -34,13 +35,18 @@ func TestWhoWaitsForAnotherApplyIsTold(t *testing.T) {
 	}
 	contains(t, interrupted.message, `owner "colleague", process 7 on laptop`)
 
+	impatient := w.fails(ExitFailure, []string{"run", folder, "--enclave", "dev", "--lock-timeout", "100ms"}, `owner "colleague", process 7 on laptop`, "--lock-timeout")
+	if strings.Contains(impatient.message, "interrupted") {
+		t.Error(impatient.message)
+	}
+
 	unlock()
 	if err := <-ended; err != nil {
 		t.Errorf("it goes on once the other one has ended: %v", err)
 	}
 }
 
-func TestTellingBackendKnowsTheCapacity(t *testing.T) {
+func TestRunKnowsTheCapacity(t *testing.T) {
 	w := newWorld(t, memory.Hooks{Capacity: enclave.Capacity{MilliCPU: 2000, MemoryMB: 1000}})
 	folder := writeFiles(t, map[string]string{"kurtosis.yml": "name: github.com/acme/big\n", "main.star": `def run(plan):
     plan.add_service("big", ServiceConfig(image="test/service:1", min_memory=2000))

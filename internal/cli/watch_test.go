@@ -86,6 +86,11 @@ func TestWatchRunsAgainAfterChanges(t *testing.T) {
 	if changes := strings.Join(w.backend.Changes()[before:], ", "); changes != "CreateService dev/web, StartService dev/web" {
 		t.Errorf("only what changed is touched: %s", changes)
 	}
+	// What the package does not use neither starts nor interrupts a run.
+	if err := os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	notices.await(t, "changes nothing that the package asks for", 1)
 	rewrite(t, file, "def run(", "def run)(")
 	notices.await(t, "Error:", 1)
 	notices.await(t, "Watching for changes", 3)

@@ -45,14 +45,19 @@ type Enclaves interface {
 	// a *LockedError naming the holder), and takes over the lock of a dead holder. Unlock is safe to call twice and
 	// works on a detached context.
 	Lock(ctx context.Context, enclave, name, holder string) (unlock func(), err error)
+	// LockHolder tells who holds a lock at the moment and since when, so that whoever waits can say so; ErrNotFound if
+	// nobody does. It does not ask whether the holder is alive.
+	LockHolder(ctx context.Context, enclave, name string) (holder string, since time.Time, err error)
 }
 
 // Services makes and uses the services of an enclave.
 type Services interface {
-	// CreateService makes a service without starting it, files in place. If one of the same run and name exists it is
-	// replaced: host name, address and host ports stay. One of another run is a *OwnedError that names the run.
+	// CreateService makes a service without starting it, files in place (plan.Mount tells whose they are). If one of the
+	// same run and name exists it is replaced. Host name, address and host ports stay as they were, also where the service
+	// was removed meanwhile. One of another run is a *OwnedError that names the run.
 	CreateService(ctx context.Context, enclave string, request ServiceRequest) (*Service, error)
-	// StartService starts a created or stopped service and returns once the process has been started.
+	// StartService starts a created or stopped service and returns once the process has been started. Where the backend
+	// publishes ports on a machine, a fixed one that is taken is an error that names who holds it.
 	StartService(ctx context.Context, enclave, service string) (*Service, error)
 	// StopService asks the process to end, then kills it; files, name and address stay.
 	StopService(ctx context.Context, enclave, service string) error
@@ -60,7 +65,7 @@ type Services interface {
 	RemoveService(ctx context.Context, enclave, service string) error
 	// Service finds one service; ErrNotFound if there is none.
 	Service(ctx context.Context, enclave, service string) (*Service, error)
-	// Exec runs a command without a shell in a running service; stdout and stderr arrive in one stream.
+	// Exec runs a command without a shell in a running service. A command that could not be run at all is a *CommandError.
 	Exec(ctx context.Context, enclave, service string, request ExecRequest) (*ExecResult, error)
 	// CopyFrom streams a path of a service (running or stopped) as a tar archive: the contents of a directory at the
 	// archive's root, or the one file under its base name.
@@ -76,12 +81,19 @@ type Services interface {
 type Images interface {
 	// EnsureImage pulls or builds an image according to the policy. Missing images are an *ImageError.
 	EnsureImage(ctx context.Context, image plan.Image, policy ImagePolicy) (*Image, error)
+	// ResolvedImage gives an image as EnsureImage has resolved it before, by its ID, whatever its name means by now. It
+	// asks no registry. ErrNotFound if it is not there any more.
+	ResolvedImage(ctx context.Context, image Image) (*Image, error)
+	// RegistryDigest asks the image's registry, and pulls nothing: the digest that the name stands for there, in the form
+	// of Image.Digest. ErrNotFound if the backend or the registry cannot tell.
+	RegistryDigest(ctx context.Context, image plan.Image) (string, error)
 }
 
-// Artifacts keeps files artifacts by content: equal content is stored once for an enclave.
+// Artifacts keeps files artifacts by content: equal content is stored once for an enclave, and prepared once for all
+// services that mount it. Artifacts may be far larger than memory, so contents are streamed.
 type Artifacts interface {
 	// PutArtifact stores the tar stream under its digest; a digest that is there already is left alone and content may
-	// stay unread.
+	// stay unread. What was cut off is not there. Content is called once at most.
 	PutArtifact(ctx context.Context, enclave, digest string, content func(io.Writer) error) error
 	// Artifact streams a stored artifact as tar; ErrNotFound if there is none.
 	Artifact(ctx context.Context, enclave, digest string) (io.ReadCloser, error)
@@ -210,6 +222,10 @@ const (
 type Image struct {
 	Name string
 	ID   string // content identifier
+	// Digest is the reference name@digest by which the image's registry has this content; empty where it has none.
+	Digest string
+	// Moved tells that Name means another image by now, so that only ID stands for this one.
+	Moved bool
 	// Origin is "local", "pulled" or "built".
 	Origin string
 	// Policy under which the image was asked for. It matters where nodes pull images when a service starts.
@@ -222,10 +238,30 @@ type Image struct {
 type ExecRequest struct {
 	Command []string
 	Env     map[string]string
-	Stdin   io.Reader
-	// Output receives stdout and stderr as they come, if set, and ExecResult.Output stays empty.
-	Output io.Writer
+	// User, as a name or number with an optional group after a colon, and WorkingDir are those of the service where they
+	// are empty. A backend that has no way to change them refuses with errors.ErrUnsupported.
+	User       string
+	WorkingDir string
+	Stdin      io.Reader
+	// Output receives stdout and stderr in the order in which they come. Stdout and Stderr receive them apart; where one
+	// of these two is set and the other is not, the other's text is dropped. If any of the three is set
+	// ExecResult.Output stays empty.
+	Output         io.Writer
+	Stdout, Stderr io.Writer
+	// Terminal gives the command a terminal. All that it writes is one stream then, and goes to Output or Stdout.
+	Terminal *Terminal
 }
+
+// Terminal is the terminal of one command.
+type Terminal struct {
+	// Size at the beginning; zero leaves it to the backend.
+	Size TerminalSize
+	// Resizes tells later sizes. It may be nil, and it may be closed.
+	Resizes <-chan TerminalSize
+}
+
+// TerminalSize is a terminal's size in characters.
+type TerminalSize struct{ Width, Height int }
 
 // ExecResult is how a command ended.
 type ExecResult struct {
@@ -239,4 +275,6 @@ type LogOptions struct {
 	Tail   int
 	Follow bool
 	Since  time.Time
+	// Timestamps puts the time of each line (RFC 3339 with nanoseconds) and a blank before it.
+	Timestamps bool
 }

@@ -68,3 +68,23 @@ func (e *ImageError) Error() string {
 
 // Unwrap gives the cause.
 func (e *ImageError) Unwrap() error { return e.Err }
+
+// The codes by which shells, and a CommandError, tell why a command could not be run.
+const (
+	CodeNotExecutable = 126
+	CodeNotFound      = 127
+)
+
+// CommandError tells that a command could not be run at all, as opposed to one that ran and failed.
+type CommandError struct {
+	// Code is CodeNotExecutable or CodeNotFound.
+	Code int
+	Err  error
+}
+
+func (e *CommandError) Error() string {
+	return fmt.Sprintf("the command could not be run (exit code %d): %v", e.Code, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *CommandError) Unwrap() error { return e.Err }

@@ -25,4 +25,33 @@ type Tidy interface {
 	// RemoveOrphan removes what is left under a name, unless an enclave of that name is there, is being made, or could be
 	// completed. Nothing there is success.
 	RemoveOrphan(ctx context.Context, name string) error
+	// OrphanImages lists the images that were built for enclaves and that none uses any more; none while an apply is under
+	// way that may have just built one.
+	OrphanImages(ctx context.Context) ([]OrphanImage, error)
+	// RemoveOrphanImage removes one, unless it is none any more.
+	RemoveOrphanImage(ctx context.Context, id string) error
+}
+
+// OrphanImage is an image that was built for an enclave that is not there any more.
+type OrphanImage struct {
+	ID        string
+	Names     []string // none for one whose name means another image by now
+	CreatedAt time.Time
+	Bytes     int64
+}
+
+// Title is how people know the image: its first name, or the beginning of its id.
+func (i *OrphanImage) Title() string {
+	if len(i.Names) > 0 {
+		return i.Names[0]
+	}
+	const short = 19
+	return i.ID[:min(short, len(i.ID))]
+}
+
+// Remaining is a Backend on which an enclave can lose a part of itself: whoever has it on record asks before it forgets it.
+type Remaining interface {
+	// Remains gives what there is under the name of an enclave that is not there or lacks a part of itself; nil if there is
+	// nothing. What somebody is about to make is part of it.
+	Remains(ctx context.Context, name string) (*Orphan, error)
 }

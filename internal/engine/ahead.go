@@ -275,7 +275,7 @@ const lockArtifacts = "artifacts"
 
 // pin claims contents for the run before they are stored.
 func (a *ahead) pin(ctx context.Context, digests []string, further func(*record)) error {
-	unlock, err := a.x.engine.backend.Lock(ctx, a.x.request.Enclave, lockArtifacts, holder(a.x.request.Owner))
+	unlock, err := a.x.engine.lock(ctx, a.x.request.Enclave, lockArtifacts, a.x.request.Owner)
 	if err != nil {
 		return fmt.Errorf("claim files artifacts: %w", err)
 	}

@@ -5,28 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
-
-// holder says who holds a lock, for the one who waits for it.
-func holder(owner string) string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unknown host"
-	}
-	process := fmt.Sprintf("process %d on %s", os.Getpid(), host)
-	if owner == "" {
-		return process
-	}
-	return fmt.Sprintf("owner %q, %s", owner, process)
-}
-
-func lockOf(run string) string { return "run/" + run }
 
 // checkNames refuses names that no backend could hold.
 func checkNames(request Request) error {
@@ -62,7 +46,11 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := e.backend.Lock(ctx, request.Enclave, lockOf(request.Run), holder(request.Owner))
+	asked, err := demandsOf(request, order)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := e.lock(ctx, request.Enclave, lockOf(request.Run), request.Owner)
 	if err != nil {
 		return nil, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)
 	}
@@ -74,16 +62,16 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err := seen.checkOwner(request.Run, request.Owner); err != nil {
 		return nil, err
 	}
-	x := e.newExecution(ctx, request, order, seen)
+	x := e.newExecution(ctx, request, order, asked, seen)
+	x.tell(eventApply, request.Run, eventStarted, "")
 	failure := x.apply(ctx)
-	return x.result(ctx, seen, failure)
+	result, failure := x.result(ctx, seen, failure)
+	x.tellEnd(result, failure)
+	return result, failure
 }
 
-func (e *Engine) newExecution(ctx context.Context, request Request, order *itinerary, seen *observation) *execution {
-	known := seen.record
-	if known == nil {
-		known = newRecord(request.Run, request.Owner, time.Now())
-	}
+func (e *Engine) newExecution(ctx context.Context, request Request, order *itinerary, asked *demands, seen *observation) *execution {
+	known := seen.recordFor(request.Run, request.Owner, time.Now())
 	// The store changes its record; what was observed stays as it was seen.
 	mutable := *known
 	mutable.Intents, mutable.Services = copyMap(known.Intents), map[string]*serviceRecord{}
@@ -91,14 +79,17 @@ func (e *Engine) newExecution(ctx context.Context, request Request, order *itine
 		copied := *service
 		mutable.Services[key] = &copied
 	}
-	mutable.Pending = slices.Clone(known.Pending)
+	mutable.Pending, mutable.Verified = slices.Clone(known.Pending), slices.Clone(known.Verified)
+	mutable.Once, mutable.Neighbours = copyMap(known.Once), copyMap(known.Neighbours)
+	mutable.Images = copyMap(known.Images)
 	mutable.Steps, mutable.Artifacts, mutable.Borrowed = copyMap(known.Steps), copyMap(known.Artifacts), copyMap(known.Borrowed)
 	x := &execution{
 		engine: e, request: request, plan: request.Plan, order: order, world: newWorld(request.Run, seen),
 		store:  newRecordStore(e.backend, request.Enclave, &mutable, seen.record != nil),
-		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{},
+		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{}, images: map[string]bool{},
+		interrupted: !known.Complete,
 	}
-	x.decider = newDecider(request.Plan, order, x.world, seen.snapshot.Enclave.Key, x.store.service, x.store.step)
+	x.decider = newDecider(request.Plan, order, x.world, seen.snapshot.Enclave.Key, asked, recalled{x.store.service, x.store.step, x.store.once, x.store.verified, namesakesIn(known)})
 	x.ahead = newAhead(ctx, x, seen)
 	return x
 }
@@ -119,7 +110,7 @@ func (x *execution) apply(ctx context.Context) error {
 	if err := x.checkCapacity(ctx); err != nil {
 		return err
 	}
-	x.store.change(func(r *record) { r.Complete = false })
+	x.store.change(func(r *record) { r.Complete, r.Failure = false, "" })
 	if err := x.ensureImages(ctx); err != nil {
 		return err
 	}

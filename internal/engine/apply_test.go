@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -59,7 +60,7 @@ func TestApplyMakesEverythingInOrderAndThenNothing(t *testing.T) {
 	}
 	slices.Sort(calls)
 	// One image, one lock, one look: the number of services does not show.
-	same(t, "calls of a second apply", calls, []string{"EnsureImage", "ListArtifacts", "Lock", "Observe", "Record"})
+	same(t, "calls of a second apply", calls, []string{"ListArtifacts", "Lock", "Observe", "Record", "ResolvedImage"})
 }
 
 func TestApplyTouchesExactlyWhatDepends(t *testing.T) {
@@ -330,16 +331,57 @@ func TestRemoveTakesExactlyTheRun(t *testing.T) {
 func TestObserveTellsDrift(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, nil)
-	h.apply(planOf(add("db"), add("api"), add("web")))
+	h.apply(planOf(add("db"), add("api"), add("web"), add("cache")))
 	h.backend.Kill(testEnclave, "api", 1)
 	h.backend.Vanish(testEnclave, "web")
+	// Something else makes a container of the same name and configuration.
+	asked, _ := h.backend.Request(testEnclave, "cache")
+	h.backend.Vanish(testEnclave, "cache")
+	if _, err := h.backend.CreateService(t.Context(), testEnclave, asked); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.backend.StartService(t.Context(), testEnclave, "cache"); err != nil {
+		t.Fatal(err)
+	}
 	result, err := h.engine.Observe(t.Context(), testEnclave, testRun)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"db": "running", "api": "exited (1)", "web": "missing"} {
+	for name, want := range map[string]string{"db": "running", "api": "exited (1)", "web": "missing", "cache": "replaced"} {
 		if got := result.Services[name]; got.Status != want || got.Holds != (want == "running") || got.Hostname != name {
 			t.Errorf("%s: got %+v, want %s", name, got, want)
+		}
+	}
+	same(t, "diff", h.preview(planOf(add("db"), add("api"), add("web"), add("cache"))), []string{
+		"start api: it is exited (1)", "create web: it is missing: something else removed it", "update cache: something else has replaced its container",
+	})
+}
+
+// TestDefaultsAreNoDrift changes everything about containers that an engine adds, decides or reports in its own way.
+// What a service is compared by is the digest that was put on it when it was made.
+func TestDefaultsAreNoDrift(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	p := planOf(add("db"), exec("db#1", "db", "tune"), add("api", env("DB", "x"), mount("/conf", "conf")))
+	p.Instructions = append(planOf(upload(t, "conf", "x")).Instructions, p.Instructions...)
+	h.apply(p)
+	view, err := h.engine.View(t.Context(), testEnclave, testRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, service := range view.seen.snapshot.Services {
+		service.Aliases = append(service.Aliases, "added-by-the-engine")
+		service.CreatedAt, service.StartedAt = service.CreatedAt.Add(time.Hour), service.StartedAt.Add(time.Hour)
+		service.Ports = map[string]enclave.PublishedPort{}
+		view.seen.snapshot.Services[name] = service
+	}
+	decisions, err := view.Diff(h.request(p))
+	if err != nil || len(decisions) != 4 {
+		t.Fatal(decisions, err)
+	}
+	for _, decision := range decisions {
+		if decision.Action != ActionKeep {
+			t.Errorf("%s %s: %s", decision.Action, decision.Object, decision.Reason)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (x *execution) borrowNames(ctx context.Context, names []string) error {
 	if len(found) == 0 {
 		return nil
 	}
-	unlock, err := x.engine.backend.Lock(ctx, x.request.Enclave, lockArtifacts, holder(x.request.Owner))
+	unlock, err := x.engine.lock(ctx, x.request.Enclave, lockArtifacts, x.request.Owner)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (e *Engine) dropContents(ctx context.Context, enclaveName, run, owner strin
 	if len(digests) == 0 {
 		return nil
 	}
-	unlock, err := e.backend.Lock(ctx, enclaveName, lockArtifacts, holder(owner))
+	unlock, err := e.lock(ctx, enclaveName, lockArtifacts, owner)
 	if err != nil {
 		return err
 	}

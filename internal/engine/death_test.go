@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
@@ -109,8 +111,13 @@ func TestDeathAtEveryCallConverges(t *testing.T) {
 			plan *plan.Plan
 			want map[string]string
 		}{{level("1"), first}, {level("2"), second}} {
+			before := len(h.backend.Changes())
+			h.forgetExecs()
 			dying(apply(c.plan))
-			h.apply(c.plan)
+			made := h.backend.Changes()[before:]
+			ran := h.forgetExecs()
+			_, healing, again := h.apply(c.plan)
+			repeatsLittle(t, fmt.Sprintf("death at call %d", death), made, healing, ran, again)
 			if diff := cmp.Diff(c.want, h.outcome()); diff != "" {
 				t.Errorf("death at call %d: %s", death, diff)
 			}
@@ -127,4 +134,75 @@ func TestDeathAtEveryCallConverges(t *testing.T) {
 		}
 	}
 	t.Logf("died at each of %d, %d and %d calls", firstCalls, secondCalls, removeCalls)
+}
+
+// forgetExecs gives the commands that ran so far and begins anew.
+func (h *harness) forgetExecs() []string {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	ran := h.execs
+	h.execs = nil
+	return ran
+}
+
+// repeatsLittle holds what an apply does after another one that died to what is needed: only the command that was not on
+// record yet runs again, and a service that the plan has stopped or removed by then is left alone.
+func repeatsLittle(t *testing.T, when string, made, healing, ran, again []string) {
+	t.Helper()
+	for i, command := range ran {
+		if i < len(ran)-1 && slices.Contains(again, command) {
+			t.Errorf("%s: %q had run and was on record, and ran again", when, command)
+		}
+	}
+	if slices.Contains(made, "RemoveService dev/job") && slices.Contains(healing, "CreateService dev/job") {
+		t.Errorf("%s: a service that had done its part was made again", when)
+	}
+	if slices.Contains(made, "StopService dev/idle") && slices.Contains(healing, "StartService dev/idle") {
+		t.Errorf("%s: a service that was stopped was started again", when)
+	}
+}
+
+// TestTracesOfAnInterruptedRemovalGo has a service vanish that is about to be removed, as an apply leaves it that dies in the
+// middle of its removal: the backend may hold more of it than its container.
+func TestTracesOfAnInterruptedRemovalGo(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.apply(planOf(add("db"), add("old")))
+	h.backend.Vanish(testEnclave, "old")
+	h.answer = func(string, []string) (*enclave.ExecResult, error) { return nil, errDead }
+	h.fails(planOf(add("db"), exec("seed", "db", "seed")), "dead")
+	h.answer = nil
+	_, changes, _ := h.apply(planOf(add("db"), exec("seed", "db", "seed")))
+	same(t, "changes after the interruption", changes, []string{"RemoveService dev/old"})
+	_, changes, _ = h.apply(planOf(add("db"), exec("seed", "db", "seed")))
+	same(t, "changes afterwards", changes, nil)
+
+	// The same for one that an instruction removes.
+	removing := planOf(add("job"), exec("work", "job", "work"), &plan.RemoveService{Service: "job"}, exec("after", "db", "after"))
+	h.apply(planOf(add("db")))
+	removing.Instructions = append(planOf(add("db")).Instructions, removing.Instructions...)
+	h.apply(removing)
+	if err := h.changeRecord(func(r *record) { r.Services["job"].Removing = true }); err != nil {
+		t.Fatal(err)
+	}
+	_, changes, execs := h.apply(removing)
+	same(t, "changes after the interruption", changes, []string{"RemoveService dev/job"})
+	same(t, "commands after the interruption", execs, nil)
+	_, changes, _ = h.apply(removing)
+	same(t, "changes afterwards", changes, nil)
+}
+
+// changeRecord changes what is on record of the run.
+func (h *harness) changeRecord(edit func(*record)) error {
+	h.Helper()
+	known, err := readRecord(h.Context(), h.backend, testEnclave, testRun)
+	if err != nil {
+		return err
+	}
+	edit(known)
+	content, err := known.encode()
+	if err != nil {
+		return err
+	}
+	return h.backend.WriteRecord(h.Context(), testEnclave, recordName(testRun), content)
 }

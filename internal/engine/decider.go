@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -17,14 +19,52 @@ type decider struct {
 	itinerary *itinerary
 	world     *world
 	digests   digester
-	// services and steps give what is recorded.
-	services func(key string) *serviceRecord
-	steps    func(id string) *stepRecord
+	demands   *demands
+	recalled
 
 	mutex sync.Mutex
 	// forced are additions whose service a later instruction turned out to need, by key.
 	forced map[string]bool
 	chains map[string][]link
+	// done are the digests of imperative instructions that this apply has carried out, by ID: going back to where a service
+	// is added must not run them twice.
+	done map[string]string
+}
+
+// recalled gives what is recorded of a run.
+type recalled struct {
+	services func(key string) *serviceRecord
+	steps    func(id string) *stepRecord
+	once     func(key string) *stepRecord
+	verified func(digest string) bool
+	// namesakes are the tasks on record before the apply.
+	namesakes map[namesake]*stepRecord
+}
+
+// namesake finds a task by the name that it shares with others, and its digest.
+type namesake struct{ name, digest string }
+
+// namesakesIn gives the tasks of a record.
+func namesakesIn(known *record) map[namesake]*stepRecord {
+	tasks := map[namesake]*stepRecord{}
+	for id, made := range known.Steps {
+		if strings.HasPrefix(id, taskPrefix) {
+			tasks[namesake{taskName(id), made.Digest}] = made
+		}
+	}
+	return tasks
+}
+
+const taskPrefix = "task."
+
+// taskName is a task's ID without the number that tells it from others of its name.
+func taskName(id string) string {
+	if cut := strings.LastIndex(id, "-"); cut > 0 {
+		if _, err := strconv.Atoi(id[cut+1:]); err == nil {
+			return id[:cut]
+		}
+	}
+	return id
 }
 
 // link is one imperative instruction in the chain of those on the same service.
@@ -33,10 +73,10 @@ type link struct {
 	digest      string
 }
 
-func newDecider(p *plan.Plan, order *itinerary, w *world, key []byte, services func(string) *serviceRecord, steps func(string) *stepRecord) *decider {
+func newDecider(p *plan.Plan, order *itinerary, w *world, key []byte, asked *demands, known recalled) *decider {
 	return &decider{
-		plan: p, itinerary: order, world: w, digests: digester{key}, services: services, steps: steps,
-		forced: map[string]bool{}, chains: map[string][]link{},
+		plan: p, itinerary: order, world: w, digests: digester{key}, demands: asked, recalled: known,
+		forced: map[string]bool{}, chains: map[string][]link{}, done: map[string]string{},
 	}
 }
 
@@ -90,6 +130,8 @@ func (d *decider) wish(planned *plannedService, values plan.Values, artifact fun
 	switch {
 	case planned.force:
 		choice.wish.force = "force_update is set"
+	case d.demands.services[planned.key] && !d.isDone("service:"+planned.key, choice.wish.digest):
+		choice.wish.force = "a new container was asked for"
 	case d.isForced(planned.key):
 		choice.wish.force = "a later instruction on it has to run"
 	}
@@ -115,6 +157,9 @@ func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 	if wish.parts[partArguments], err = d.digests.short(s.arguments); err != nil {
 		return wish, verdict{}, err
 	}
+	if wish.once, err = d.onceKey(instruction); err != nil {
+		return wish, verdict{}, err
+	}
 	if s.service != "" {
 		identity, err := d.world.identity(s.service)
 		if err != nil {
@@ -123,19 +168,70 @@ func (d *decider) step(instruction int, s *step) (stepWish, verdict, error) {
 		if wish.parts[partService], err = d.digests.short(identity); err != nil {
 			return wish, verdict{}, err
 		}
-		if wish.parts[partEarlier], err = d.extend(instruction, s.service, wish.parts[partArguments]); err != nil {
+		if wish.parts[partEarlier], err = d.extend(instruction, s.service, d.lastingArguments(s, wish)); err != nil {
 			return wish, verdict{}, err
 		}
 	}
 	if wish.digest, err = d.digests.of(map[string]any{"version": digestVersion, "parts": wish.parts}); err != nil {
 		return wish, verdict{}, err
 	}
-	return wish, decideStep(wish, s.service, d.steps(s.id), s.produces, d.world.isStored), nil
+	wish.known = d.find(s, wish)
+	return wish, d.judge(s, wish), nil
+}
+
+// find gives what is recorded of an instruction, or nil.
+func (d *decider) find(s *step, wish stepWish) *stepRecord {
+	if wish.once != "" {
+		return d.remembered(s, wish)
+	}
+	known := d.steps(s.id)
+	if s.task == nil || known != nil && known.Digest == wish.digest {
+		return known
+	}
+	// Tasks may share a name, and are numbered then: one that was put before others must not make strangers of them.
+	if other := d.namesakes[namesake{taskName(s.id), wish.digest}]; other != nil {
+		return other
+	}
+	return known
+}
+
+// judge compares an imperative instruction with what is recorded and with what was asked for.
+func (d *decider) judge(s *step, wish stepWish) verdict {
+	taken := decideStep(wish, s.service, wish.known, s.produces, d.world.isStored)
+	if wish.once != "" {
+		taken = decideOnce(wish.known, s.produces, d.world.isStored)
+	}
+	if taken.action != ActionKeep || d.isDone(s.id, wish.digest) {
+		return taken
+	}
+	if reason, wanted := d.demands.wanted(s, wish.known); wanted {
+		return verdict{ActionRun, reason}
+	}
+	return taken
+}
+
+// check decides about a comparison, from resolved values.
+func (d *decider) check(operation *plan.Verify, value, target any) (digest string, taken verdict, err error) {
+	digest, err = d.digests.short([]any{"verify", markFloats(value), operation.Assertion, markFloats(target)})
+	return digest, decideCheck(err == nil && d.verified(digest)), err
+}
+
+// did notes what this apply has carried out.
+func (d *decider) did(id, digest string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.done[id] = digest
+}
+
+func (d *decider) isDone(id, digest string) bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.done[id] == digest && digest != ""
 }
 
 // transition decides about an instruction that starts or stops a service.
 func (d *decider) transition(instruction int, name string, target fate) (stepWish, verdict, error) {
-	wish, taken, err := d.step(instruction, &step{id: d.itinerary.steps[instruction], service: name, arguments: string(target)})
+	wish, taken, err := d.step(instruction, &step{id: d.itinerary.steps[instruction], service: name, arguments: string(target), transition: true})
 	if err != nil {
 		return wish, taken, err
 	}

@@ -80,7 +80,7 @@ func decideService(wish serviceWish, have *enclave.Service, known *serviceRecord
 	ready := known != nil && known.ContainerID == have.ID && known.Readiness != ""
 	switch have.State {
 	case enclave.StateRunning, enclave.StateStarting:
-		return decideRunning(wish, known, ready)
+		return decideRunning(wish, have, known, ready)
 	case enclave.StateCreated:
 		return verdict{ActionStart, "it was made but not started"}
 	case enclave.StateExited, enclave.StateStopped:
@@ -101,8 +101,10 @@ func decideMissing(wish serviceWish, known *serviceRecord, recorded bool) verdic
 	}
 }
 
-func decideRunning(wish serviceWish, known *serviceRecord, ready bool) verdict {
+func decideRunning(wish serviceWish, have *enclave.Service, known *serviceRecord, ready bool) verdict {
 	switch {
+	case !ready && known != nil && known.Digest == wish.digest && known.ContainerID != have.ID:
+		return verdict{ActionUpdate, "something else has replaced its container"}
 	case !ready:
 		return verdict{ActionUpdate, "it is not known yet whether it is ready"}
 	case known.Readiness != wish.readiness:
@@ -130,6 +132,10 @@ func decideEnded(wish serviceWish, have *enclave.Service, known *serviceRecord, 
 type stepWish struct {
 	digest string
 	parts  map[string]string
+	// once is the digest of the wording of an instruction that runs only once.
+	once string
+	// known is what is recorded of the instruction, or nil.
+	known *stepRecord
 }
 
 // The parts of an imperative instruction's digest.
@@ -155,12 +161,41 @@ func decideStep(wish stepWish, service string, known *stepRecord, produces []str
 			return verdict{ActionRun, fmt.Sprintf("an earlier instruction on service %q changed", service)}
 		}
 	}
-	for _, name := range produces {
-		if digest := known.Artifacts[name]; digest == "" || !stored(digest) {
-			return verdict{ActionRun, fmt.Sprintf("files artifact %q is missing", name)}
-		}
+	if missing := missingOf(produces, known, stored); missing != "" {
+		return verdict{ActionRun, fmt.Sprintf("files artifact %q is missing", missing)}
 	}
 	return verdict{ActionKeep, "nothing changed"}
+}
+
+const onlyOnce = "it ran before, and runs only once"
+
+// decideOnce is for an instruction that runs only once: neither a replaced service nor anything before it counts.
+func decideOnce(known *stepRecord, produces []string, stored func(digest string) bool) verdict {
+	if known == nil {
+		return verdict{ActionRun, "it has not run yet"}
+	}
+	if missing := missingOf(produces, known, stored); missing != "" {
+		return verdict{ActionRun, fmt.Sprintf("files artifact %q is missing", missing)}
+	}
+	return verdict{ActionKeep, onlyOnce}
+}
+
+// missingOf names a files artifact that an instruction made and that is not there any more.
+func missingOf(produces []string, known *stepRecord, stored func(digest string) bool) string {
+	for _, name := range produces {
+		if digest := known.Artifacts[name]; digest == "" || !stored(digest) {
+			return name
+		}
+	}
+	return ""
+}
+
+// decideCheck tells whether a comparison has to be made: equal values compare as they did before.
+func decideCheck(held bool) verdict {
+	if held {
+		return verdict{ActionKeep, "nothing changed"}
+	}
+	return verdict{ActionRun, "it has not held for these values yet"}
 }
 
 // decideArtifact compares the content that a plan gives to a files artifact with what is recorded and stored.

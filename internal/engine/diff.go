@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// Diff tells what an apply would do and why, and does nothing. Images are taken to be what the running containers have,
-// as asking for them could pull. What depends on values that only an apply can tell is "later".
+// Diff tells what an apply would do and why, and does nothing. Images are taken to be what they were resolved to
+// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on values that only an apply can tell is "later".
 func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) {
 	if err := checkNames(request); err != nil {
 		return nil, err
@@ -28,31 +29,49 @@ func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) 
 	if err != nil {
 		return nil, err
 	}
-	return diff(request.Plan, request.Run, request.Owner, seen, others)
+	return diff(request, seen, others)
 }
 
 // diff is pure: it follows the plan on what was observed and takes the same decisions as an apply, by the same rules.
-func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) ([]Decision, error) {
+func diff(request Request, seen *observation, others []*record) ([]Decision, error) {
+	if others == nil {
+		others = []*record{}
+	}
+	return decisionsOf(request, &View{run: request.Run, seen: seen, others: others})
+}
+
+// decisionsOf is diff also where other runs were not looked at: what they may have is then decided later.
+func decisionsOf(request Request, view *View) ([]Decision, error) {
+	seen := view.seen
+	p, run := request.Plan, request.Run
 	order, err := itineraryOf(p)
 	if err != nil {
 		return nil, err
 	}
-	known := seen.record
-	if known == nil {
-		known = newRecord(run, owner, seen.snapshot.Enclave.CreatedAt)
+	asked, err := demandsOf(request, order)
+	if err != nil {
+		return nil, err
 	}
+	known := seen.recordFor(run, request.Owner, seen.snapshot.Enclave.CreatedAt)
 	w := newWorld(run, seen)
-	for _, other := range others {
+	for _, other := range view.others {
 		maps.Copy(w.borrowed, other.Artifacts)
 	}
-	for _, needed := range neededImages(p, enclave.ImageMissing) {
-		w.setImage(needed.image, enclave.Image{Name: needed.image.Name, ID: imageOf(seen.snapshot, run, needed.image.Name)})
+	for _, needed := range neededImages(p, enclave.ImageAlways) {
+		key, err := digester{seen.snapshot.Enclave.Key}.image(needed.image)
+		if err != nil {
+			return nil, instructionError(&p.Instructions[needed.instruction], &serviceError{needed.service, err})
+		}
+		image := seen.observedImage(run, key, needed.image)
+		if view.newer[needed.image.Name] && needed.policy == enclave.ImageAlways {
+			image.ID = "an image that is to be pulled"
+		}
+		w.setImage(needed.image, image)
 	}
 	d := &differ{
 		plan: p, order: order, world: w, record: known,
-		decider: newDecider(p, order, w, seen.snapshot.Enclave.Key,
-			func(key string) *serviceRecord { return known.Services[key] }, func(id string) *stepRecord { return known.Steps[id] }),
-		unknownArtifacts: map[string]bool{}, made: map[string]bool{},
+		decider:          newDecider(p, order, w, seen.snapshot.Enclave.Key, asked, recalledFrom(known)),
+		unknownArtifacts: map[string]bool{}, made: map[string]bool{}, alone: view.others == nil,
 	}
 	for i := range p.Instructions {
 		if err := d.follow(i); err != nil {
@@ -63,16 +82,15 @@ func diff(p *plan.Plan, run, owner string, seen *observation, others []*record) 
 	return d.decisions, nil
 }
 
-// imageOf gives the image that a run's containers of that name have.
-func imageOf(snapshot *enclave.Snapshot, run, name string) string {
-	id := ""
-	for _, service := range sortedKeys(snapshot.Services) {
-		found := snapshot.Services[service]
-		if found.Image == name && (id == "" || found.Run == run) {
-			id = found.ImageID
-		}
+// recalledFrom is what one record says.
+func recalledFrom(known *record) recalled {
+	return recalled{
+		services:  func(key string) *serviceRecord { return known.Services[key] },
+		steps:     func(id string) *stepRecord { return known.Steps[id] },
+		once:      func(key string) *stepRecord { return known.Once[key] },
+		verified:  func(digest string) bool { return slices.Contains(known.Verified, digest) },
+		namesakes: namesakesIn(known),
 	}
-	return id
 }
 
 // differ follows a plan without carrying it out.
@@ -85,6 +103,7 @@ type differ struct {
 	decisions        []Decision
 	unknownArtifacts map[string]bool
 	made             map[string]bool // services that would be new containers
+	alone            bool            // other runs were not looked at
 }
 
 func (d *differ) note(i int, kind, object string, taken verdict) {
@@ -119,6 +138,8 @@ func (d *differ) follow(i int) error {
 		return d.artifact(i, operation)
 	case *plan.Exec, *plan.Request, *plan.Wait, *plan.StoreServiceFiles, *plan.RunTask:
 		return d.step(i, operation)
+	case *plan.Verify:
+		return d.check(i, operation)
 	default:
 		return nil
 	}
@@ -137,7 +158,8 @@ func (d *differ) later(i int, kind, object string, err error) error {
 func (d *differ) service(i int, planned *plannedService) error {
 	name := planned.spec.Name
 	for _, artifact := range mountedArtifacts(planned.spec) {
-		if d.unknownArtifacts[artifact] {
+		_, known := d.world.artifact(artifact)
+		if d.unknownArtifacts[artifact] || !known && d.alone {
 			d.note(i, kindService, name, verdict{ActionLater, fmt.Sprintf("it mounts files artifact %q, whose content is known during the apply", artifact)})
 			d.uncertain(name)
 			return nil
@@ -222,17 +244,20 @@ func (d *differ) step(i int, operation plan.Operation) error {
 	s, err := d.decider.describe(operation)
 	if err == nil {
 		var taken verdict
-		if _, taken, err = d.decider.step(i, s); err == nil {
+		var wish stepWish
+		if wish, taken, err = d.decider.step(i, s); err == nil {
 			d.note(i, kindStep, id, taken)
 			if taken.action == ActionKeep {
-				known := d.record.Steps[id]
-				d.world.setResults(id, known.fields())
-				for name, digest := range known.Artifacts {
-					d.world.setArtifact(name, digest)
-				}
+				d.keep(id, wish.known)
 				return nil
 			}
 		}
+	}
+	if known := d.decider.ranOnce(i, operation.Produces()); err != nil && known != nil {
+		// What it would get now does not matter any more.
+		d.note(i, kindStep, id, verdict{ActionKeep, onlyOnce})
+		d.keep(id, known)
+		return nil
 	}
 	d.world.setUnknown(id)
 	for _, name := range operation.Produces() {
@@ -242,6 +267,31 @@ func (d *differ) step(i int, operation plan.Operation) error {
 		return d.later(i, kindStep, id, err)
 	}
 	return nil
+}
+
+// keep makes what a step returned before known to later instructions.
+func (d *differ) keep(id string, known *stepRecord) {
+	d.world.setResults(id, known.fields())
+	for name, digest := range known.Artifacts {
+		d.world.setArtifact(name, digest)
+	}
+}
+
+// check decides about a comparison.
+func (d *differ) check(i int, operation *plan.Verify) error {
+	value, err := plan.ResolveTyped(operation.Value, d.world)
+	if err != nil {
+		return d.later(i, kindStep, d.order.checks[i], err)
+	}
+	target, err := plan.ResolveAny(operation.Target, d.world, true)
+	if err != nil {
+		return d.later(i, kindStep, d.order.checks[i], err)
+	}
+	_, taken, err := d.decider.check(operation, value, target)
+	if err == nil {
+		d.note(i, kindStep, d.order.checks[i], taken)
+	}
+	return err
 }
 
 func stepID(operation plan.Operation) string {

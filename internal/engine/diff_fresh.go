@@ -8,5 +8,5 @@ func DiffFresh(request Request) ([]Decision, error) {
 		return nil, err
 	}
 	empty := &observation{snapshot: &enclave.Snapshot{Enclave: enclave.Enclave{Name: request.Enclave, Owner: request.Owner}}}
-	return diff(request.Plan, request.Run, request.Owner, empty, nil)
+	return diff(request, empty, nil)
 }

@@ -16,8 +16,14 @@ import (
 // preview gives what a diff says about everything that is not kept.
 func (h *harness) preview(p *plan.Plan) []string {
 	h.Helper()
+	return h.foresee(h.request(p))
+}
+
+// foresee is preview for requests that ask for more.
+func (h *harness) foresee(request Request) []string {
+	h.Helper()
 	calls := len(h.backend.Calls())
-	decisions, err := h.engine.Diff(h.Context(), h.request(p))
+	decisions, err := h.engine.Diff(h.Context(), request)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -46,6 +52,7 @@ func TestDiffTellsWhatAnApplyWouldDo(t *testing.T) {
 		"later api: it depends on {{db.ip_address}}, which is known during the apply",
 		"run warm: it has not run yet",
 		"later web: it depends on {{seed.code}}, which is known during the apply",
+		"later verify#1: it depends on {{seed.code}}, which is known during the apply",
 	})
 	h.apply(planOf(shop(t)...))
 	same(t, "when nothing changed", h.preview(planOf(shop(t)...)), nil)
@@ -148,4 +155,38 @@ func TestOneApplyOfARunAtATime(t *testing.T) {
 	if _, ok := errors.AsType[*enclave.LockedError](err); !ok {
 		t.Errorf("got error %v", err)
 	}
+}
+
+// A build context that changed shows before anything is built.
+func TestDiffKnowsBuildContexts(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	built := func(content string) *plan.Plan {
+		return planOf(add("api", func(s *plan.ServiceSpec) {
+			s.Image = plan.Image{Name: "test/built:1", Build: &plan.Build{Context: tree(t, content), BuildFile: "Dockerfile"}}
+		}))
+	}
+	h.apply(built("one"))
+	same(t, "nothing changed", h.preview(built("one")), nil)
+	same(t, "another context", h.preview(built("two")), []string{"replace api: image changed"})
+	result, _, _ := h.apply(built("two"))
+	if result.Operations["replace"] != 1 {
+		t.Errorf("operations are %v", result.Operations)
+	}
+}
+
+// The image of a task, or of a service that its plan removes, is that of no container by the time of a comparison.
+func TestDiffKnowsImagesThatNoContainerHas(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.backend.AddImage("test/tools:1")
+	tools := func(s *plan.ServiceSpec) { s.Image.Name, s.Ports = "test/tools:1", nil }
+	p := planOf(
+		add("db"), &plan.RunTask{ID: "task.seed", Name: "seed", Kind: plan.TaskShell, Script: "seed", Service: spec("seed", tools), Acceptance: plan.Acceptance{Codes: []int64{0}}},
+		add("helper", tools), exec("helper#1", "helper", "help"), &plan.RemoveService{Service: "helper"},
+	)
+	h.apply(p)
+	same(t, "nothing changed", h.preview(p), nil)
+	h.backend.Vanish(testEnclave, "db")
+	same(t, "the only one of its image is gone", h.preview(p), []string{"create db: it is missing: something else removed it"})
 }

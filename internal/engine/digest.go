@@ -41,8 +41,12 @@ type mounted struct {
 // is the image as it was resolved, artifacts maps the mounted names to their contents' digests. What does not change
 // the container is left out: waits, ready conditions, and environment that changes with every apply.
 func (d digester) service(spec plan.ServiceSpec, image enclave.Image, artifacts map[string]string) (digest string, parts map[string]string, err error) {
+	identity, err := d.imageIdentity(spec.Image, image)
+	if err != nil {
+		return "", nil, fmt.Errorf("service %q: %w", spec.Name, err)
+	}
 	values := map[string]any{
-		"image":             []string{spec.Image.Name, image.ID},
+		"image":             identity,
 		"entry point":       spec.Entrypoint,
 		"command":           spec.Cmd,
 		"public ports":      numbers(spec.PublicPorts),
@@ -100,6 +104,30 @@ func (d digester) content(tree *plan.FileTree, sensitive bool) (string, error) {
 	return d.of([]any{"content", digestVersion, tree.Digest()})
 }
 
+// imageIdentity is what an image is known by: a built one by what it is built from, which a comparison knows without
+// building, and which is the same when it has to be built again; any other by what its name was resolved to.
+func (d digester) imageIdentity(asked plan.Image, ready enclave.Image) ([]string, error) {
+	if asked.Build == nil {
+		return []string{asked.Name, ready.ID}, nil
+	}
+	key, err := d.image(asked)
+	return []string{asked.Name, key}, err
+}
+
+// image gives the key under which a run's record has what an image was resolved to: its name, and for a build also a
+// digest of all that it is built of.
+func (d digester) image(image plan.Image) (string, error) {
+	if image.Build == nil {
+		return image.Name, nil
+	}
+	input, err := image.Build.InputDigest()
+	if err != nil {
+		return "", fmt.Errorf("image %q: %w", image.Name, err)
+	}
+	digest, err := d.short([]any{"build", input, image.Build.Args})
+	return image.Name + " " + digest, err
+}
+
 func numbers(ports map[string]plan.Port) map[string]int {
 	result := make(map[string]int, len(ports))
 	for id, port := range ports {
@@ -134,20 +162,4 @@ func changedParts(before, after map[string]string) string {
 		changes = append(changes[:maxReasons], fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(changes, ", ")
-}
-
-// imageKey tells images apart that are to be made ready separately.
-func imageKey(image plan.Image) string {
-	if image.Build == nil {
-		return image.Name
-	}
-	var arguments strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(image.Build.Args)) {
-		fmt.Fprintf(&arguments, "%q=%q ", name, image.Build.Args[name])
-	}
-	context := ""
-	if image.Build.Context != nil {
-		context = image.Build.Context.Digest()
-	}
-	return fmt.Sprintf("%s %s %q %q %s", image.Name, context, image.Build.BuildFile, image.Build.TargetStage, arguments.String())
 }

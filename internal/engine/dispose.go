@@ -71,7 +71,7 @@ func (e *Engine) lockRuns(ctx context.Context, name string) (unlock func(), err 
 		return nil, err
 	}
 	for _, run := range inspection.Runs {
-		release, err := e.backend.Lock(ctx, name, lockOf(run.Run), holder(""))
+		release, err := e.lock(ctx, name, lockOf(run.Run), "")
 		if err != nil {
 			unlock()
 			return nil, fmt.Errorf("wait for run %q in enclave %q: %w", run.Run, name, err)

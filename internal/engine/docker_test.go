@@ -306,3 +306,54 @@ func TestDockerFilesRequestsAndStoredFiles(t *testing.T) {
 		t.Errorf("stored are %q, want those of the plan only", stored)
 	}
 }
+
+// TestDockerSeedsOnce fills a persistent directory. The files are there when the service is replaced, when it was away,
+// and when its run was destroyed; and nobody fills it again.
+func TestDockerSeedsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	operations := func(level string) []plan.Operation {
+		seed := step("db#1", "db", "write", "/data/seeded", "seeded")
+		seed.Rerun = plan.RerunOnce
+		return []plan.Operation{
+			w.add("db", set("LEVEL", level), func(s *plan.ServiceSpec) { s.Files = map[string]plan.Mount{"/data": {PersistentKey: "data"}} }),
+			seed, step("db#2", "db", "cat", "/data/seeded"),
+		}
+	}
+	decided := func(level string) string {
+		t.Helper()
+		result := w.apply(operations(level)...)
+		for _, decision := range result.Decisions {
+			if decision.Object == "db#1" {
+				return string(decision.Action) + ": " + decision.Reason
+			}
+		}
+		return "nothing"
+	}
+	if got := decided("1"); got != "run: it has not run yet" {
+		t.Errorf("at first: %s", got)
+	}
+	// Somebody works with what was seeded.
+	_, err := w.backend.Exec(w.ctx, w.enclave, "db", enclave.ExecRequest{Command: []string{program, "write", "/data/work", "done"}})
+	w.must(nil, err)
+	const kept = "keep: it ran before, and runs only once"
+	before := w.containers()["db"]
+	if got := decided("2"); got != kept || w.containers()["db"] == before {
+		t.Errorf("replaced: %s", got)
+	}
+	w.apply(w.add("other"))
+	if got := decided("2"); got != kept {
+		t.Errorf("away and back: %s", got)
+	}
+	w.must(nil, w.engine.Remove(w.ctx, w.enclave, run))
+	if _, err := w.engine.Observe(w.ctx, w.enclave, run); !errors.Is(err, engine.ErrNoRun) {
+		t.Errorf("got error %v, want that there is no run", err)
+	}
+	if got := decided("2"); got != kept {
+		t.Errorf("destroyed and made again: %s", got)
+	}
+	result, err := w.backend.Exec(w.ctx, w.enclave, "db", enclave.ExecRequest{Command: []string{program, "cat", "/data/work"}})
+	if err != nil || result.Output != "done" {
+		t.Errorf("what was in the directory is %+v, %v", result, err)
+	}
+}

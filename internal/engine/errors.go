@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -12,6 +13,8 @@ import (
 type Error struct {
 	// Position of the instruction in its package; zero where the plan came from no package.
 	Position plan.Position
+	// Callers are the calls that led to it, outermost first.
+	Callers []plan.Caller
 	// Instruction is the plan function's name, Description the line that was shown for it.
 	Instruction string
 	Description string
@@ -35,6 +38,9 @@ func (e *Error) Error() string {
 		text.WriteString(plan.ReadableRuntimeValues(what) + ": ")
 	}
 	text.WriteString(e.Err.Error())
+	for _, caller := range slices.Backward(e.Callers) {
+		fmt.Fprintf(&text, "\n  called at %s in %s", caller.Position, caller.Function)
+	}
 	if e.redact == nil {
 		return text.String()
 	}
@@ -58,7 +64,7 @@ func instructionError(instruction *plan.Instruction, err error) error {
 	if err == nil {
 		return nil
 	}
-	placed := &Error{Position: instruction.Position, Instruction: instruction.Name, Description: instruction.Description, Err: err}
+	placed := &Error{Position: instruction.Position, Callers: instruction.Callers, Instruction: instruction.Name, Description: instruction.Description, Err: err}
 	if about, ok := errors.AsType[*serviceError](err); ok {
 		placed.Service = about.service
 	} else {

@@ -23,15 +23,24 @@ type execution struct {
 	store   *recordStore
 	ahead   *ahead
 	redact  *strings.Replacer
+	// positions of the instructions that events are about, by object.
+	places    sync.Once
+	positions map[string]string
 
 	mutex     sync.Mutex
 	messages  map[int]string
 	decisions map[string]Decision
 	sequence  []string // keys of decisions in the order in which they were taken first
 	warnings  []string
+	// compared are the digests of the comparisons that the plan has made so far.
+	compared []string
 	// own are the artifacts that the plan has given the run so far.
-	own     map[string]string
+	own map[string]string
+	// images are the keys of the record's images that the plan has.
+	images  map[string]bool
 	changed bool // something was done to a service, so the snapshot is out of date
+	// interrupted tells that the apply before this one did not come to its end.
+	interrupted bool
 }
 
 // rewindError asks to go back to where a service is added: an instruction needs a service that was left out, as it had
@@ -89,7 +98,7 @@ func (x *execution) instruction(ctx context.Context, i int) error {
 	case *plan.Wait:
 		return x.wait(ctx, i)
 	case *plan.Verify:
-		return x.verify(operation)
+		return x.verify(ctx, i, operation)
 	case *plan.Print:
 		return x.print(i, operation)
 	case *plan.RenderTemplates, *plan.UploadFiles:

@@ -130,7 +130,7 @@ func TestReadyCondition(t *testing.T) {
 	result, changes, _, err := h.try(planOf(add("db", ready("output", "yes"))))
 	mention(t, err, `service "db" did not become ready`, `output == "yes" did not hold within 100ms`, `last value: "not yet"`)
 	same(t, "changes", changes, nil)
-	if result.Operations["update"] != 1 || result.Services["db"].Status != "running" || result.Services["db"].Holds {
+	if result.Operations["update"] != 1 || result.Services["db"].Status != "not ready" || result.Services["db"].Holds {
 		t.Errorf("result is %+v", result)
 	}
 	h.fails(planOf(add("db", ready("body", "yes"))), `it has no field "body", only "code", "output"`)
@@ -389,4 +389,42 @@ func TestExecAndWaitFailures(t *testing.T) {
 	h.fails(planOf(&plan.GetServices{Services: []string{"nobody"}}), `service "nobody": not found`)
 	h.fails(planOf(add("Bad_Name")), "main.star:1:5", "RFC 1035")
 	h.fails(planOf(add("db"), add("db")), "main.star:2:5", "added already, at main.star:1:5")
+}
+
+func TestFailureTellsTheCallsThatLedToIt(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.answer = func(string, []string) (*enclave.ExecResult, error) { return &enclave.ExecResult{Code: 1}, nil }
+	p := planOf(add("api"), exec("api#1", "api", "migrate"))
+	p.Instructions[1].Callers = []plan.Caller{
+		{Position: plan.Position{File: "main.star", Line: 20, Column: 5}, Function: "run"},
+		{Position: plan.Position{File: "lib.star", Line: 7, Column: 3}, Function: "prepare"},
+	}
+	h.fails(p, "main.star:2:5: ", "exit code 1", "\n  called at lib.star:7:3 in prepare\n  called at main.star:20:5 in run")
+}
+
+func TestInspectionTellsWhyTheLastApplyFailed(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	h.answer = func(string, []string) (*enclave.ExecResult, error) {
+		return &enclave.ExecResult{Code: 4, Output: "no table"}, nil
+	}
+	p := planOf(add("api"), exec("api#1", "api", "migrate"))
+	h.fails(p, "exit code 4")
+	failureOf := func() string {
+		t.Helper()
+		seen, err := h.engine.Inspect(t.Context(), testEnclave)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seen.Runs[0].Failure
+	}
+	if failure := failureOf(); !strings.Contains(failure, "main.star:2:5") || !strings.Contains(failure, "no table") {
+		t.Errorf("%q", failure)
+	}
+	h.answer = nil
+	h.apply(p)
+	if failure := failureOf(); failure != "" {
+		t.Errorf("it holds now: %q", failure)
+	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,7 +50,31 @@ func (x *execution) removeLeftovers(ctx context.Context) error {
 		}
 		group.Go(func() error { return x.dropService(ctx, name) })
 	}
+	for _, name := range x.traces() {
+		// Nobody sees anything of it, but an interruption may have left what only the backend knows.
+		if _, found := names[name]; !found {
+			group.Go(func() error { return x.engine.backend.RemoveService(ctx, x.request.Enclave, name) })
+		}
+	}
 	return group.Wait()
+}
+
+// traces names services that an apply which was cut off has on record, that the plan does not have, and of which there is
+// no container.
+func (x *execution) traces() []string {
+	names := map[string]bool{}
+	if !x.interrupted {
+		return nil
+	}
+	x.store.mutex.Lock()
+	defer x.store.mutex.Unlock()
+	for _, key := range slices.Concat(sortedKeys(x.store.record.Services), sortedKeys(x.store.record.Intents)) {
+		name, _, _ := strings.Cut(key, additionMark)
+		if x.order.last[name] == nil && x.world.service(name) == nil {
+			names[name] = true
+		}
+	}
+	return sortedKeys(names)
 }
 
 // finish resolves the output and leaves in the record exactly what the plan has.
@@ -66,21 +92,19 @@ func (x *execution) finish(ctx context.Context) error {
 		before := r.contents()
 		r.Output, r.Complete = typedValue{output}, true
 		r.Intents, r.Artifacts, r.Pending = map[string]string{}, copyMap(x.own), nil
-		for id := range r.Steps {
-			if !steps[id] {
-				delete(r.Steps, id)
-			}
-		}
-		for name := range r.Borrowed {
-			if _, used := x.world.borrowed[name]; !used {
-				delete(r.Borrowed, name)
-			}
-		}
-		for key := range r.Services {
-			if !x.isPlanned(key) {
-				delete(r.Services, key)
-			}
-		}
+		r.Neighbours = x.world.neighbours()
+		slices.Sort(x.compared)
+		r.Verified = slices.Compact(x.compared)
+		maps.DeleteFunc(r.Steps, func(id string, _ *stepRecord) bool { return !steps[id] })
+		maps.DeleteFunc(r.Images, func(key string, _ *imageRecord) bool { return !x.images[key] })
+		maps.DeleteFunc(r.Borrowed, func(name, _ string) bool {
+			_, used := x.world.borrowed[name]
+			return !used
+		})
+		maps.DeleteFunc(r.Services, func(key string, service *serviceRecord) bool {
+			service.Place = x.placeInPlan(key) // Instructions may have moved since it was made.
+			return service.Place == 0
+		})
 		after := r.contents()
 		for _, digest := range sortedKeys(before) {
 			if !after[digest] {
@@ -99,15 +123,16 @@ func (x *execution) finish(ctx context.Context) error {
 	return x.store.now(ctx, func(r *record) { r.Pending = nil })
 }
 
-func (x *execution) isPlanned(key string) bool {
-	for _, planned := range x.order.added {
+// placeInPlan is the place of the instruction that adds a service, counted from 1; zero where none does.
+func (x *execution) placeInPlan(key string) int {
+	for i, planned := range x.order.added {
 		for _, service := range planned {
 			if service.key == key {
-				return true
+				return i + 1
 			}
 		}
 	}
-	return false
+	return 0
 }
 
 // stepIDs gives the IDs of all imperative instructions of the plan.
@@ -164,6 +189,9 @@ func (x *execution) settle(ctx context.Context) error {
 func (x *execution) result(ctx context.Context, seen *observation, failure error) (*Result, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
+	if failure != nil {
+		x.store.change(func(r *record) { r.noteFailure(x.redact.Replace(failure.Error())) })
+	}
 	if err := x.store.flush(ctx); err != nil {
 		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
 	}

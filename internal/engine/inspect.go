@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -36,11 +38,51 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 			if err != nil {
 				return fmt.Errorf("read run %q of enclave %q: %w", name, enclaveName, err)
 			}
+			if known != nil && known.Removed {
+				known = nil
+			}
+			if known == nil && !holdsAny(snapshot, name) {
+				return nil
+			}
 			inspection.Runs[i] = resultOf(name, snapshot, known)
-			return nil
+			return e.lookAtEnds(groupContext, enclaveName, inspection.Runs[i])
 		})
 	}
-	return inspection, group.Wait()
+	err = group.Wait()
+	inspection.Runs = slices.DeleteFunc(inspection.Runs, func(result *Result) bool { return result == nil })
+	return inspection, err
+}
+
+// holdsAny tells whether a run has any container, tasks included.
+func holdsAny(snapshot *enclave.Snapshot, run string) bool {
+	for _, service := range snapshot.Services {
+		if service.Run == run {
+			return true
+		}
+	}
+	return false
+}
+
+// lookAtEnds finds out how services have ended that failed, as a snapshot does not tell all of it.
+func (e *Engine) lookAtEnds(ctx context.Context, enclaveName string, run *Result) error {
+	for _, name := range sortedKeys(run.Services) {
+		service := run.Services[name]
+		if service.State != enclave.StateExited || service.ExitCode == 0 {
+			continue
+		}
+		found, err := e.backend.Service(ctx, enclaveName, name)
+		if errors.Is(err, enclave.ErrNotFound) {
+			continue // It was removed meanwhile.
+		}
+		if err != nil {
+			return err
+		}
+		if found.ID == service.ID && found.State == service.State {
+			service.Service, service.Status = *found, statusOf(found)
+			run.Services[name] = service
+		}
+	}
+	return nil
 }
 
 // runsOf names the runs of which there is a record or a container, sorted.

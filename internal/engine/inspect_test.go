@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -39,6 +40,21 @@ func TestInspectTellsOfEveryRun(t *testing.T) {
 	}
 	check("")
 	if _, err := h.engine.Inspect(t.Context(), "other"); !errors.Is(err, enclave.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestRecordIsDescribedWithoutValues(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	p := planOf(add("api"), exec("api#1", "api", "tell", "hunter2"))
+	p.Output = value("api#1", "output")
+	h.apply(p)
+	described, err := h.engine.DescribeRecord(t.Context(), testEnclave, testRun)
+	if err != nil || strings.Contains(string(described), "hunter2") || !strings.Contains(string(described), `"api#1"`) || !strings.Contains(string(described), "not shown") {
+		t.Errorf("%s %v", described, err)
+	}
+	if _, err := h.engine.DescribeRecord(t.Context(), testEnclave, "other"); !errors.Is(err, enclave.ErrNotFound) {
 		t.Error(err)
 	}
 }

@@ -36,13 +36,21 @@ type itinerary struct {
 	repeated map[string]bool
 	// steps names start and stop instructions, which have no ID of their own, by their place.
 	steps map[int]string
+	// once gives the wording of instructions that run only once.
+	once map[int]string
+	// checks numbers comparisons, for messages.
+	checks map[int]string
 }
 
 // itineraryOf follows a plan's services from instruction to instruction.
 func itineraryOf(p *plan.Plan) (*itinerary, error) {
 	result := &itinerary{
 		added: map[int][]*plannedService{}, targets: make([]*plannedService, len(p.Instructions)),
-		last: map[string]*plannedService{}, repeated: map[string]bool{}, steps: map[int]string{},
+		last: map[string]*plannedService{}, repeated: map[string]bool{}, steps: map[int]string{}, checks: map[int]string{},
+	}
+	var err error
+	if result.once, err = onceContents(p); err != nil {
+		return nil, err
 	}
 	present := map[string]*plannedService{}
 	additions, transitions := map[string]int{}, map[string]int{}
@@ -64,6 +72,9 @@ func itineraryOf(p *plan.Plan) (*itinerary, error) {
 				result.added[i] = append(result.added[i], planned)
 			}
 			continue
+		}
+		if _, ok := instruction.Operation.(*plan.Verify); ok {
+			result.checks[i] = fmt.Sprintf("verify#%d", len(result.checks)+1)
 		}
 		name := serviceOf(instruction.Operation)
 		if name == "" {

@@ -21,18 +21,20 @@ const (
 
 // explain adds a service's last log lines to an error about it.
 func (x *execution) explain(ctx context.Context, service string, err error) error {
+	return &serviceError{service, x.engine.withLog(ctx, x.request.Enclave, service, err)}
+}
+
+func (e *Engine) withLog(ctx context.Context, enclaveName, service string, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
-	lines, logErr := x.engine.lastLines(ctx, x.request.Enclave, service)
+	lines, logErr := e.lastLines(ctx, enclaveName, service)
 	switch {
 	case logErr != nil:
-		err = fmt.Errorf("%w; its log could not be read: %v", err, logErr) //nolint:errorlint // The first is the cause.
+		return fmt.Errorf("%w; its log could not be read: %v", err, logErr) //nolint:errorlint // The first is the cause.
 	case len(lines) == 0:
-		err = fmt.Errorf("%w; its log is empty", err)
-	default:
-		err = fmt.Errorf("%w; its last log lines:%s", err, indented(lines))
+		return fmt.Errorf("%w; its log is empty", err)
 	}
-	return &serviceError{service, err}
+	return fmt.Errorf("%w; its last log lines:%s", err, indented(lines))
 }
 
 func (e *Engine) lastLines(ctx context.Context, enclaveName, service string) (lines []string, err error) {

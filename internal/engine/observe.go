@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -16,7 +15,23 @@ type observation struct {
 	snapshot *enclave.Snapshot
 	// record is nil for a run that has none.
 	record *record
-	stored []string
+	// removed is what was kept in mind of a run that was removed.
+	removed *record
+	stored  []string
+}
+
+// recordFor gives the record from which a run goes on.
+func (o *observation) recordFor(run, owner string, now time.Time) *record {
+	switch {
+	case o.record != nil:
+		return o.record
+	case o.removed != nil:
+		begun := o.removed.renewed(owner)
+		begun.CreatedAt = now.UTC().Truncate(time.Second)
+		return begun
+	default:
+		return newRecord(run, owner, now)
+	}
 }
 
 // observe reads everything that a decision needs by a constant number of calls. An enclave that is not there is
@@ -30,6 +45,9 @@ func (e *Engine) observe(ctx context.Context, name, run string) (*observation, e
 	})
 	group.Go(func() (err error) {
 		seen.record, err = readRecord(ctx, e.backend, name, run)
+		if seen.record != nil && seen.record.Removed {
+			seen.record, seen.removed = nil, seen.record
+		}
 		return err
 	})
 	group.Go(func() (err error) {
@@ -61,15 +79,11 @@ func (o *observation) checkOwner(run, owner string) error {
 // Observe tells how a run is: the services of its record against what is there. A run that left no trace is ErrNoRun, an
 // enclave that is not there enclave.ErrNotFound.
 func (e *Engine) Observe(ctx context.Context, enclaveName, run string) (*Result, error) {
-	seen, err := e.observe(ctx, enclaveName, run)
+	view, err := e.View(ctx, enclaveName, run)
 	if err != nil {
-		return nil, fmt.Errorf("observe run %q in enclave %q: %w", run, enclaveName, err)
+		return nil, err
 	}
-	result := resultOf(run, seen.snapshot, seen.record)
-	if seen.record == nil && len(result.Services) == 0 {
-		return nil, fmt.Errorf("run %q in enclave %q: %w", run, enclaveName, ErrNoRun)
-	}
-	return result, nil
+	return view.Result(), nil
 }
 
 // resultOf puts together what is recorded of a run and what is there.
@@ -83,14 +97,17 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 	if known == nil {
 		return result
 	}
-	result.Owner, result.CreatedAt, result.Complete = known.Owner, known.CreatedAt, known.Complete
+	result.Owner, result.CreatedAt, result.Complete, result.Failure = known.Owner, known.CreatedAt, known.Complete, known.Failure
 	result.Output = known.Output.value
 	maps.Copy(result.Artifacts, known.Artifacts)
 	for name, recorded := range known.Services {
 		if service, found := result.Services[name]; found {
-			service.Holds = holds(&service.Service, recorded)
-			if service.Holds && service.State == enclave.StateExited && recorded.Fate != fateStopped {
+			service.Holds, service.place = holds(&service.Service, recorded), recorded.Place
+			switch {
+			case service.Holds && service.State == enclave.StateExited && recorded.Fate != fateStopped:
 				service.Status = StatusCompleted
+			case !service.Holds && service.State == enclave.StateRunning:
+				service.Status = unsettled(&service.Service, recorded)
 			}
 			result.Services[name] = service
 			continue
@@ -102,6 +119,20 @@ func resultOf(run string, snapshot *enclave.Snapshot, known *record) *Result {
 		result.Services[name] = Service{Service: missing, Status: string(StateMissing)}
 	}
 	return result
+}
+
+// unsettled says of a running service why it is not as its plan left it.
+func unsettled(service *enclave.Service, recorded *serviceRecord) string {
+	switch {
+	case service.ID != recorded.ContainerID:
+		return "replaced"
+	case recorded.Failed:
+		return "failed"
+	case recorded.Readiness == "":
+		return "not ready"
+	default:
+		return statusOf(service)
+	}
 }
 
 // holds tells whether a service is as its plan left it.

@@ -139,6 +139,7 @@ func (x *execution) createService(ctx context.Context, choice *serviceChoice) er
 			return err
 		}
 	}
+	x.decider.did("service:"+choice.planned.key, choice.wish.digest)
 	x.world.setService(choice.spec.Name, created)
 	x.remember(ctx, choice, created, "")
 	return nil
@@ -161,7 +162,7 @@ func (x *execution) makeContainer(ctx context.Context, choice *serviceChoice) (*
 func (x *execution) remember(ctx context.Context, choice *serviceChoice, service *enclave.Service, readiness string) {
 	known := &serviceRecord{
 		Digest: choice.wish.digest, Parts: choice.wish.parts, ContainerID: service.ID, Readiness: readiness,
-		Hostname: service.Hostname, IPAddress: service.IPAddress, Fate: fateRunning,
+		Hostname: service.Hostname, IPAddress: service.IPAddress, Fate: fateRunning, Place: choice.planned.instruction + 1,
 	}
 	x.store.later(ctx, func(r *record) {
 		delete(r.Intents, choice.planned.key)
@@ -186,7 +187,7 @@ func (x *execution) start(ctx context.Context, name string) error {
 	started, err := x.engine.backend.StartService(ctx, x.request.Enclave, name)
 	done(err)
 	if err != nil {
-		return &serviceError{name, fmt.Errorf("start service %q: %w", name, err)}
+		return &serviceError{name, err}
 	}
 	x.world.setService(name, started)
 	return nil

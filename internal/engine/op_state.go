@@ -35,6 +35,12 @@ func (x *execution) transition(ctx context.Context, i int, name string, target f
 		action = ActionStop
 	}
 	x.note(i, kindStep, id, verdict{action, taken.reason})
+	if target == fateStopped && planned != nil && planned.fate == fateStopped {
+		// On record first: a service that is found stopped after an interruption is then not started just to be stopped again.
+		if err := x.settleFate(ctx, planned, target); err != nil {
+			return err
+		}
+	}
 	if err := x.carryTransition(ctx, name, service, planned, target); err != nil {
 		return err
 	}
@@ -90,17 +96,45 @@ func (x *execution) removeService(ctx context.Context, i int, operation *plan.Re
 		return err
 	}
 	planned := x.order.targets[i]
-	if x.world.service(name) == nil {
+	if x.world.service(name) == nil && !x.isRemoving(planned) {
 		x.note(i, kindStep, "removed:"+name, verdict{ActionKeep, "it is removed already"})
 		return nil
 	}
 	x.note(i, kindService, name, verdict{ActionRemove, "the plan removes it"})
+	if planned != nil {
+		// On record first: a service that is found missing after an interruption has then done its part, and so have the
+		// instructions on it. Something of it may be left then.
+		if err := x.settleFate(ctx, planned, fateRemoved); err != nil {
+			return err
+		}
+	}
 	if err := x.dropService(ctx, name); err != nil {
 		return err
 	}
+	if planned != nil {
+		x.store.later(ctx, func(r *record) {
+			if known := r.Services[planned.key]; known != nil {
+				known.Removing = false
+			}
+		})
+	}
+	return nil
+}
+
+// isRemoving tells whether the removal of a service was begun by an earlier apply and is not known to have come to its end.
+func (x *execution) isRemoving(planned *plannedService) bool {
+	if planned == nil {
+		return false
+	}
+	known := x.store.service(planned.key)
+	return known != nil && known.Removing
+}
+
+// settleFate writes down how the plan leaves a service.
+func (x *execution) settleFate(ctx context.Context, planned *plannedService, target fate) error {
 	return x.store.now(ctx, func(r *record) {
-		if planned != nil && r.Services[planned.key] != nil {
-			r.Services[planned.key].Fate = fateRemoved
+		if known := r.Services[planned.key]; known != nil {
+			known.Fate, known.Removing = target, target == fateRemoved
 		}
 	})
 }
@@ -167,8 +201,8 @@ func isRunning(service *enclave.Service) bool {
 // getServices requires that services exist.
 func (x *execution) getServices(operation *plan.GetServices) error {
 	for _, name := range operation.Services {
-		if _, err := x.world.identity(name); err != nil {
-			return err
+		if !x.world.has(name) {
+			return &serviceError{name, fmt.Errorf("service %q: %w in the enclave: add it in this package, or apply the run that adds it first", name, enclave.ErrNotFound)}
 		}
 	}
 	return nil

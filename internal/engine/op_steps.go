@@ -22,7 +22,7 @@ func (x *execution) carry(ctx context.Context, i int, do doing) error {
 	}
 	if taken.action == ActionKeep {
 		x.note(i, kindStep, s.id, taken)
-		x.reuse(s.id, x.store.step(s.id))
+		x.keepStep(ctx, s, wish)
 		return nil
 	}
 	if s.service != "" && (!s.idle || x.world.isSkipped(s.service)) {
@@ -37,20 +37,39 @@ func (x *execution) carry(ctx context.Context, i int, do doing) error {
 	if err != nil {
 		return err
 	}
-	made := &stepRecord{Digest: wish.digest, Parts: wish.parts, Values: map[string]typedValue{}, Artifacts: artifacts}
+	made := &stepRecord{Digest: wish.digest, Parts: wish.parts, Values: map[string]typedValue{}, Artifacts: artifacts, Trigger: x.decider.demands.trigger}
 	for field, value := range fields {
 		made.Values[field] = typedValue{value}
 	}
 	x.reuse(s.id, made)
+	x.decider.did(s.id, wish.digest)
 	// What ran cannot be undone, so it is on record before anything else happens.
 	return x.store.now(ctx, func(r *record) {
-		if earlier := r.Steps[s.id]; earlier != nil {
+		for _, earlier := range []*stepRecord{r.Steps[s.id], r.Once[wish.once]} {
+			if earlier == nil {
+				continue
+			}
 			for _, name := range sortedKeys(earlier.Artifacts) {
 				r.outdate(earlier.Artifacts[name])
 			}
 		}
 		r.Steps[s.id] = made
+		if wish.once != "" {
+			r.Once[wish.once] = made
+		}
 	})
+}
+
+// keepStep takes what an imperative instruction returned before.
+func (x *execution) keepStep(ctx context.Context, s *step, wish stepWish) {
+	made := wish.known
+	x.reuse(s.id, made)
+	switch {
+	case wish.once != "" && x.store.once(wish.once) == nil:
+		x.store.later(ctx, func(r *record) { r.Once[wish.once] = made })
+	case wish.once == "" && x.store.step(s.id) != made:
+		x.store.later(ctx, func(r *record) { r.Steps[s.id] = made })
+	}
 }
 
 // reuse makes what a step returned known to later instructions.
@@ -112,8 +131,8 @@ func (x *execution) wait(ctx context.Context, i int) error {
 	})
 }
 
-// verify compares once. It is cheap and changes nothing, so it is done in every apply.
-func (x *execution) verify(operation *plan.Verify) error {
+// verify compares, unless these very values compared well before.
+func (x *execution) verify(ctx context.Context, i int, operation *plan.Verify) error {
 	value, err := plan.ResolveTyped(operation.Value, x.world)
 	if err != nil {
 		return err
@@ -122,6 +141,15 @@ func (x *execution) verify(operation *plan.Verify) error {
 	if err != nil {
 		return err
 	}
+	digest, taken, err := x.decider.check(operation, value, target)
+	if err != nil {
+		return err
+	}
+	x.note(i, kindStep, x.order.checks[i], taken)
+	x.compared = append(x.compared, digest)
+	if taken.action == ActionKeep {
+		return nil
+	}
 	ok, err := holdsTrue(value, operation.Assertion, target)
 	if err != nil {
 		return err
@@ -129,6 +157,7 @@ func (x *execution) verify(operation *plan.Verify) error {
 	if !ok {
 		return fmt.Errorf("verification failed: %s %s %s does not hold", shorten(shown(value)), operation.Assertion, shorten(shown(target)))
 	}
+	x.store.later(ctx, func(r *record) { r.Verified = append(r.Verified, digest) })
 	return nil
 }
 

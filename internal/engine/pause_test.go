@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +43,7 @@ func TestStopAndStartKeepTheOrder(t *testing.T) {
 	if again, err := h.engine.Stop(t.Context(), testEnclave); err != nil || len(again) != 0 {
 		t.Errorf("stopped again %v: %v", again, err)
 	}
-	started, err := h.engine.Start(t.Context(), testEnclave)
+	started, err := h.engine.Start(t.Context(), testEnclave, true)
 	if err != nil || !slices.Equal(started, []string{"db", "api"}) {
 		t.Errorf("what the plan leaves stopped or has done its work stays: started %v: %v", started, err)
 	}
@@ -102,5 +105,99 @@ func TestDisposeWaitsForApplies(t *testing.T) {
 	}
 	if err := h.engine.Dispose(t.Context(), testEnclave, Disposal{}); err != nil {
 		t.Errorf("one that is gone is success: %v", err)
+	}
+}
+
+// together lets calls of one method on some services go on only once all of them are under way.
+type together struct {
+	method string
+	names  []string
+	mutex  sync.Mutex
+	seen   []string
+	all    chan struct{}
+}
+
+func (g *together) before(ctx context.Context, call memory.Call) error {
+	if call.Method != g.method || !slices.Contains(g.names, call.Object) {
+		return nil
+	}
+	g.mutex.Lock()
+	g.seen = append(g.seen, call.Object)
+	if len(g.seen) == len(g.names) {
+		close(g.all)
+	}
+	g.mutex.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Second):
+		return errors.New("the others did not come")
+	case <-g.all:
+		return nil
+	}
+}
+
+func TestServicesStopTogetherAndThoseOfOneBatchStartTogether(t *testing.T) {
+	t.Parallel()
+	var gate *together
+	h := newHarness(t, func(hooks *memory.Hooks) {
+		hooks.Before = func(ctx context.Context, call memory.Call) error {
+			if gate == nil {
+				return nil
+			}
+			return gate.before(ctx, call)
+		}
+	})
+	h.apply(planOf(add("db"), batch(spec("a"), spec("b"), spec("c")), add("web")))
+	gate = &together{method: "StopService", names: []string{"a", "b", "c", "db", "web"}, all: make(chan struct{})}
+	stopped, err := h.engine.Stop(t.Context(), testEnclave)
+	if err != nil || stopped[0] != "web" || stopped[4] != "db" {
+		t.Errorf("%v: %v", stopped, err)
+	}
+	gate = &together{method: "StartService", names: []string{"a", "b", "c"}, all: make(chan struct{})}
+	before := len(h.backend.Changes())
+	started, err := h.engine.Start(t.Context(), testEnclave, true)
+	if err != nil || !slices.Equal(started, []string{"db", "a", "b", "c", "web"}) {
+		t.Errorf("%v: %v", started, err)
+	}
+	if changes := h.backend.Changes()[before:]; changes[0] != "StartService dev/db" || changes[4] != "StartService dev/web" {
+		t.Errorf("the order of the plan: %v", changes)
+	}
+}
+
+func TestStartWaitsForPorts(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Bool
+	h := newHarness(t, func(hooks *memory.Hooks) {
+		opened.Store(true)
+		hooks.Dial = func(_ context.Context, _, service, _ string, _ int) (net.Conn, error) {
+			if service == "db" && !opened.Load() {
+				return nil, errors.New("refused")
+			}
+			near, far := net.Pipe()
+			_ = far.Close()
+			return near, nil
+		}
+		hooks.Logs = func(string, string) string { return "loading\n" }
+	})
+	slow := func(s *plan.ServiceSpec) {
+		s.Ports = map[string]plan.Port{"sql": {Number: 5432, Transport: "TCP", Wait: 300 * time.Millisecond}}
+	}
+	p := planOf(add("db", slow), add("web"))
+	h.apply(p)
+	if _, err := h.engine.Stop(t.Context(), testEnclave); err != nil {
+		t.Fatal(err)
+	}
+	opened.Store(false)
+	started, err := h.engine.Start(t.Context(), testEnclave, true)
+	mention(t, err, `"sql"`, "5432", `"db"`, "refused", "loading")
+	if !slices.Equal(started, []string{"web"}) {
+		t.Errorf("%v", started)
+	}
+	if _, err := h.engine.Stop(t.Context(), testEnclave); err != nil {
+		t.Fatal(err)
+	}
+	if started, err := h.engine.Start(t.Context(), testEnclave, false); err != nil || !slices.Equal(started, []string{"db", "web"}) {
+		t.Errorf("without waiting %v: %v", started, err)
 	}
 }

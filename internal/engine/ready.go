@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -53,21 +54,26 @@ func (x *execution) awaitPort(ctx context.Context, service, id string, port plan
 	transport := strings.ToLower(port.Transport)
 	what := fmt.Sprintf("port %q (%d/%s) of service %q", id, port.Number, transport, service)
 	pause := shortestPause
-	last := errors.New("none was made")
+	var last error
 	for {
 		err := x.dialOnce(ctx, service, transport, port, start)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
+			if last == nil {
+				last = errors.New("none was made")
+			}
 			return &serviceError{service, fmt.Errorf("interrupted while waiting for %s to open: %w; last attempt: %w", what, ctx.Err(), last)}
 		}
-		last = err
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			last = err // The time of the very last attempt is short: what earlier ones met says more.
+		}
 		if ended := x.ended(ctx, service); ended != nil {
 			return x.explain(ctx, service, fmt.Errorf("service %q %s before its port %q (%d/%s) was open", service, endedHow(ended), id, port.Number, transport))
 		}
 		if time.Since(start) >= port.Wait {
-			return x.explain(ctx, service, fmt.Errorf("%s was not open within %s; last attempt: %w", what, port.Wait, err))
+			return x.explain(ctx, service, fmt.Errorf("%s was not open within %s; last attempt: %w", what, port.Wait, last))
 		}
 		if err := sleep(ctx, min(pause, port.Wait-time.Since(start))); err != nil {
 			continue // The next attempt tells it with the cause of the last one.

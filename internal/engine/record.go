@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -28,17 +29,30 @@ type record struct {
 	CreatedAt time.Time `json:"created_at"`
 	// Complete tells that the last apply came to its end.
 	Complete bool `json:"complete"`
+	// Failure is why it did not, as it was told, without known secrets.
+	Failure string `json:"failure,omitempty"`
 	// Intents are services that were about to be made, with the digest that they were to get.
 	Intents   map[string]string         `json:"intents,omitempty"`
 	Services  map[string]*serviceRecord `json:"services,omitempty"`
 	Steps     map[string]*stepRecord    `json:"steps,omitempty"`
 	Artifacts map[string]string         `json:"artifacts,omitempty"`
+	// Images are what the names of images were resolved to, by the keys that a digester gives them.
+	Images map[string]*imageRecord `json:"images,omitempty"`
 	// Pending are digests of contents that were about to be stored or are out of date, until the end of the next apply
 	// that succeeds. Borrowed are other runs' artifacts that services of this run mount, by name. No other run may remove
 	// any of them.
 	Pending  []string          `json:"pending,omitempty"`
 	Borrowed map[string]string `json:"borrowed,omitempty"`
-	Output   typedValue        `json:"output"`
+	// Once are instructions that ran and are to run only once in the enclave, by the digest of their wording. They stay on
+	// record when they leave the plan, and when the run is removed.
+	Once map[string]*stepRecord `json:"once,omitempty"`
+	// Verified are digests of the comparisons that held.
+	Verified []string `json:"verified,omitempty"`
+	// Neighbours are services of other runs that this run works with, as they were.
+	Neighbours map[string]neighbour `json:"neighbours,omitempty"`
+	// Removed tells that nothing is left of the run but what has to be kept in mind.
+	Removed bool       `json:"removed,omitempty"`
+	Output  typedValue `json:"output"`
 }
 
 // fate is how the plan leaves a service.
@@ -62,6 +76,10 @@ type serviceRecord struct {
 	Hostname  string `json:"hostname,omitempty"`
 	IPAddress string `json:"ip_address,omitempty"`
 	Fate      fate   `json:"fate"`
+	// Removing tells that an instruction of the plan has begun to remove it.
+	Removing bool `json:"removing,omitempty"`
+	// Place in the order of the plan: that of the instruction that adds it, counted from 1.
+	Place int `json:"place,omitempty"`
 	// Completed tells that the process ended with code 0 during an apply and is expected to have ended.
 	Completed bool `json:"completed,omitempty"`
 	// Failed tells that the start failed; the container was kept for inspection.
@@ -76,6 +94,26 @@ type stepRecord struct {
 	Values map[string]typedValue `json:"values,omitempty"`
 	// Artifacts maps the names of the files artifacts that it made to their digests.
 	Artifacts map[string]string `json:"artifacts,omitempty"`
+	// Trigger is what stood for the triggers when it ran.
+	Trigger string `json:"trigger,omitempty"`
+}
+
+// imageRecord is what an image's name was resolved to. It never changes; another resolution replaces it.
+type imageRecord struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+	// Digest is the reference by which the image's registry has it, if one does.
+	Digest string `json:"digest,omitempty"`
+}
+
+// hasImage tells whether an image of that name was resolved, of whatever input.
+func (r *record) hasImage(name string) bool {
+	for _, known := range r.Images {
+		if known.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // fields gives the results as runtime values.
@@ -91,6 +129,7 @@ func newRecord(run, owner string, now time.Time) *record {
 	return &record{
 		Version: recordVersion, Run: run, Owner: owner, CreatedAt: now.UTC().Truncate(time.Second),
 		Intents: map[string]string{}, Services: map[string]*serviceRecord{}, Steps: map[string]*stepRecord{}, Artifacts: map[string]string{},
+		Once: map[string]*stepRecord{}, Neighbours: map[string]neighbour{}, Images: map[string]*imageRecord{},
 	}
 }
 
@@ -106,12 +145,28 @@ func (r *record) contents() map[string]bool {
 	for _, digest := range r.Borrowed {
 		digests[digest] = true
 	}
-	for _, step := range r.Steps {
-		for _, digest := range step.Artifacts {
-			digests[digest] = true
+	for _, steps := range []map[string]*stepRecord{r.Steps, r.Once} {
+		for _, step := range steps {
+			for _, digest := range step.Artifacts {
+				digests[digest] = true
+			}
 		}
 	}
 	return digests
+}
+
+// failureBytes bounds what is kept of a failure.
+const failureBytes = 8 << 10
+
+// noteFailure keeps why a run did not come to its end. One that was refused before anything was touched changes nothing.
+func (r *record) noteFailure(text string) {
+	if r.Complete {
+		return
+	}
+	if len(text) > failureBytes {
+		text = strings.ToValidUTF8(text[:failureBytes], "") + "…"
+	}
+	r.Failure = text
 }
 
 // outdate keeps in mind that a content is to be removed at the end.

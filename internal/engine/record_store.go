@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -124,4 +125,25 @@ func (s *recordStore) step(id string) *stepRecord {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.record.Steps[id]
+}
+
+// once gives what is recorded of an instruction that runs only once, or nil.
+func (s *recordStore) once(key string) *stepRecord {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.record.Once[key]
+}
+
+// verified tells whether a comparison held before.
+func (s *recordStore) verified(digest string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Contains(s.record.Verified, digest)
+}
+
+// image gives what an image was resolved to, or nil.
+func (s *recordStore) image(key string) *imageRecord {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.record.Images[key]
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // Remove removes exactly what belongs to a run: its services, its tasks' containers, its files artifacts that no other
-// run needs, and, last of all, its record. Persistent directories stay until the enclave goes. A run or an enclave that
+// run needs, and, last of all, its record. Persistent directories stay until the enclave goes, and so it
+// stays on record which instructions ran that are to run only once. A run or an enclave that
 // is not there is success.
 func (e *Engine) Remove(ctx context.Context, enclaveName, run string) error {
 	err := e.remove(ctx, enclaveName, run)
@@ -28,7 +29,7 @@ func (e *Engine) Remove(ctx context.Context, enclaveName, run string) error {
 }
 
 func (e *Engine) remove(ctx context.Context, enclaveName, run string) error {
-	unlock, err := e.backend.Lock(ctx, enclaveName, lockOf(run), holder(""))
+	unlock, err := e.lock(ctx, enclaveName, lockOf(run), "")
 	if err != nil {
 		return err
 	}
@@ -67,8 +68,21 @@ func (e *Engine) remove(ctx context.Context, enclaveName, run string) error {
 		return err
 	}
 	// The record goes last: until then the next attempt knows what there is.
-	if err := e.dropContents(ctx, enclaveName, run, seen.record.Owner, sortedKeys(seen.record.contents())); err != nil {
+	left, contents := seen.record.afterRemoval(), seen.record.contents()
+	if left != nil {
+		for digest := range left.contents() {
+			delete(contents, digest)
+		}
+	}
+	if err := e.dropContents(ctx, enclaveName, run, seen.record.Owner, sortedKeys(contents)); err != nil {
 		return err
 	}
-	return e.backend.RemoveRecord(ctx, enclaveName, recordName(run))
+	if left == nil {
+		return e.backend.RemoveRecord(ctx, enclaveName, recordName(run))
+	}
+	content, err := left.encode()
+	if err != nil {
+		return err
+	}
+	return e.backend.WriteRecord(ctx, enclaveName, recordName(run), content)
 }

@@ -32,6 +32,8 @@ func spoolTar(stream io.Reader) (result *spooledTree, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// Where the system allows it the name goes at once, so that nothing remains of a process that is killed.
+	_ = os.Remove(file.Name())
 	spooled := &spooledTree{file: file, files: map[string]plan.File{}}
 	defer func() {
 		if err != nil {
@@ -61,7 +63,9 @@ func spoolTar(stream io.Reader) (result *spooledTree, err error) {
 
 // close closes and removes the temporary file.
 func (s *spooledTree) close() error {
-	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	err := s.file.Close()
+	_ = os.Remove(s.file.Name()) // Usually it is gone already.
+	return err
 }
 
 func (s *spooledTree) add(header *tar.Header, content io.Reader) error {

@@ -16,7 +16,10 @@ type step struct {
 	arguments any    // what its digest covers
 	produces  []string
 	// idle tells that it works on services that do not run, too.
-	idle bool
+	idle  bool
+	rerun plan.Rerun
+	// transition marks instructions that start or stop a service, which nobody can ask for by themselves.
+	transition bool
 
 	// What carrying it out needs, by kind.
 	recipe    plan.Recipe
@@ -27,7 +30,7 @@ type step struct {
 
 // describe resolves an imperative instruction.
 func (d *decider) describe(operation plan.Operation) (*step, error) {
-	s := &step{service: serviceOf(operation), produces: operation.Produces()}
+	s := &step{service: serviceOf(operation), produces: operation.Produces(), rerun: plan.RerunOf(operation)}
 	var err error
 	switch operation := operation.(type) {
 	case *plan.Exec:
@@ -99,8 +102,10 @@ func (d *decider) describeTask(operation *plan.RunTask) (*taskRun, error) {
 		return nil, err
 	}
 	run.image, _ = d.world.image(operation.Service.Image)
-	run.spec.Name = operation.Name
+	// The name of the container says in which place the task stands among those of its name.
+	run.spec.Name = ""
 	run.digest, _, err = d.digests.service(run.spec, run.image, run.artifacts)
+	run.spec.Name = operation.Name
 	run.spec.Entrypoint, run.spec.Cmd = []string{shell, "-c"}, []string{stayAlive}
 	return run, err
 }

@@ -24,6 +24,8 @@ type world struct {
 	// artifacts of the run by name, as far as the plan has come; borrowed ones are other runs'.
 	artifacts map[string]string
 	borrowed  map[string]string
+	// met is what was taken over from services of other runs, by name.
+	met map[string]neighbour
 	// stored are the digests that the enclave holds.
 	stored map[string]bool
 	// results are the fields of what instructions returned, by producer.
@@ -35,7 +37,7 @@ type world struct {
 func newWorld(run string, seen *observation) *world {
 	w := &world{
 		run: run, services: map[string]*enclave.Service{}, halfMade: map[string]bool{}, skipped: map[string]*serviceRecord{},
-		images: map[string]enclave.Image{}, artifacts: map[string]string{}, borrowed: map[string]string{},
+		images: map[string]enclave.Image{}, artifacts: map[string]string{}, borrowed: map[string]string{}, met: map[string]neighbour{},
 		stored: map[string]bool{}, results: map[string]map[string]any{}, unknown: map[string]bool{},
 	}
 	for name, service := range seen.snapshot.Services {
@@ -109,6 +111,7 @@ func (w *world) identity(name string) (id string, err error) {
 		return known.ContainerID, nil
 	}
 	if service := w.services[name]; service != nil {
+		w.meet(service, func(met *neighbour) { met.ContainerID = service.ID })
 		return service.ID, nil
 	}
 	return "", &serviceError{name, fmt.Errorf("service %q: %w in the enclave", name, enclave.ErrNotFound)}
@@ -170,7 +173,7 @@ func (w *world) artifact(name string) (digest string, found bool) {
 func mountedArtifacts(spec *plan.ServiceSpec) []string {
 	var names []string
 	for _, path := range sortedKeys(spec.Files) {
-		names = append(names, spec.Files[path].Artifacts...)
+		names = append(names, spec.Files[path].Mounted()...)
 	}
 	return names
 }
@@ -207,6 +210,11 @@ func (w *world) Lookup(value plan.RuntimeValue) (any, error) {
 		hostname, address = known.Hostname, known.IPAddress
 	} else if service := w.services[value.Producer]; service != nil {
 		hostname, address = service.Hostname, service.IPAddress
+		w.meet(service, func(met *neighbour) {
+			if value.Field == "ip_address" {
+				met.IPAddress = address
+			}
+		})
 	} else {
 		return nil, &unknownValueError{value, fmt.Sprintf("nothing that ran before is called %q", value.Producer)}
 	}

@@ -76,26 +76,52 @@ func newAddServices() *builtin {
 		}, configs, force)
 }
 
-// known gives a service of this plan or of an earlier run.
-func (in *interpreter) known(name string) (*typed, error) {
+// known gives a service of this plan or of another run. In an enclave that others share it may be one that nobody knows
+// yet.
+func (in *interpreter) known(name string, position plan.Position) (*typed, error) {
 	if service := in.services[name]; service != nil {
 		return service, nil
+	}
+	if err := in.lookAround(); err != nil {
+		return nil, err
 	}
 	if ports, ok := in.request.Existing[name]; ok {
 		return serviceValue(name, ports), nil
 	}
-	message := "service '" + name + "' is not known at this place: add it earlier in the plan"
-	return nil, errors.New(message + didYouMean(name, in.order))
+	hint := didYouMean(name, in.order)
+	if in.request.SharedEnclave && serviceNamePattern.MatchString(name) {
+		if hint != "" {
+			in.warn(position, "service '"+name+"' is not added before this place, so it is looked for among those of other runs"+hint)
+		}
+		return foreignService(name, func(err error) {
+			in.unknown = append(in.unknown, Problem{Position: position, Message: err.Error()})
+		}), nil
+	}
+	return nil, errors.New("service '" + name + "' is not known at this place: add it earlier in the plan" + hint)
+}
+
+// lookAround asks for what other runs have made, once. From then on all is known.
+func (in *interpreter) lookAround() error {
+	if in.request.Others == nil {
+		return nil
+	}
+	found, err := in.request.Others(in.ctx)
+	if err != nil {
+		return err
+	}
+	in.request.Others, in.request.SharedEnclave = nil, false
+	in.request.Existing, in.request.ExistingArtifacts = found.Services, found.Artifacts
+	return nil
 }
 
 func newGetService() *builtin {
 	name := required("name", identity, "Name of the service.").formerly("service_name", "service_id")
-	return instruction("get_service", "Gives a service that was added earlier in the plan or by an earlier run.", "Service", func(c *call) (starlark.Value, error) {
+	return instruction("get_service", "Gives a service that was added earlier in the plan or by another run of the enclave.", "Service", func(c *call) (starlark.Value, error) {
 		wanted := name.of(c.arguments)
 		if c.bad() {
 			return nil, nil
 		}
-		service, err := c.in.known(wanted)
+		service, err := c.in.known(wanted, c.scope.site.position)
 		if err != nil {
 			return nil, err
 		}
@@ -105,9 +131,12 @@ func newGetService() *builtin {
 }
 
 func newGetServices() *builtin {
-	return instruction("get_services", "Gives all services that are known: those of earlier runs by name, then those of this plan in order.", "list[Service]", func(c *call) (starlark.Value, error) {
+	return instruction("get_services", "Gives all services that are known: those of other runs by name, then those of this plan in order.", "list[Service]", func(c *call) (starlark.Value, error) {
 		if c.bad() {
 			return nil, nil
+		}
+		if err := c.in.lookAround(); err != nil {
+			return nil, err
 		}
 		var names []string
 		for name := range c.in.request.Existing {
@@ -119,7 +148,7 @@ func newGetServices() *builtin {
 		names = append(names, c.in.order...)
 		services := make([]starlark.Value, len(names))
 		for i, name := range names {
-			service, err := c.in.known(name)
+			service, err := c.in.known(name, c.scope.site.position)
 			if err != nil {
 				return nil, err
 			}

@@ -90,7 +90,7 @@ func (c *call) record(operation plan.Operation, format string, arguments ...any)
 		shown[p.Name] = displayData(value, c.in.meant)
 	}
 	c.in.record(plan.Instruction{
-		Name: c.signature.name, Position: c.scope.site.position, Description: description, Arguments: shown, Operation: operation,
+		Name: c.signature.name, Position: c.scope.site.position, Callers: c.in.callers(c.thread), Description: description, Arguments: shown, Operation: operation,
 	})
 }
 

@@ -31,10 +31,11 @@ func newExec() *builtin {
 	service := newServiceName()
 	command := required("recipe", execRecipe, "What is run.")
 	accept := newAcceptance([]int64{0}, "[0]")
+	again := newRerun()
 	bare := unset("command", textList, "Command and arguments.").replaced("write recipe = ExecRecipe(command = ...)")
 	code := unset("expected_exit_code", anyInteger, "Code that counts as success.").replaced("write acceptable_codes = [code]")
 	return instruction("exec", "Runs a command inside a service, without a shell.", "dict with code, output and extract.<key>", func(c *call) (starlark.Value, error) {
-		operation := &plan.Exec{Service: service.of(c.arguments), Recipe: plan.ExecRecipe{}, Acceptance: accept.of(c.arguments)}
+		operation := &plan.Exec{Service: service.of(c.arguments), Recipe: plan.ExecRecipe{}, Acceptance: accept.of(c.arguments), Rerun: rerunOf(again.of(c.arguments))}
 		asked := command.of(c.arguments)
 		if c.bad() {
 			return nil, nil
@@ -42,7 +43,7 @@ func newExec() *builtin {
 		operation.Recipe, operation.ID = *asked, c.in.imperative(operation.Service)
 		c.record(operation, "Executing command on service '%s'", operation.Service)
 		return resultOf(operation.ID, recipeFields(asked)), nil
-	}, service, command, accept.codes, accept.skip, bare, code).understanding(&earlierForm{order: formerOrder, first: isRecipe, complete: func(a *arguments) {
+	}, service, command, accept.codes, accept.skip, again, bare, code).understanding(&earlierForm{order: formerOrder, first: isRecipe, complete: func(a *arguments) {
 		formerExec(a, command.index, bare.index, accept.codes.index, code.index)
 		serviceOfRecipe(service, command.base())(a)
 	}})

@@ -13,8 +13,9 @@ func newStoreServiceFiles() *builtin {
 	source := required("src", text, "Absolute path in the service's container. A directory stores its contents, as does directory/*. May hold runtime values.").formerly("src_path")
 	name := newArtifactName()
 	after := optional("depends_on", anyText, "", `""`, "Text with runtime values that must be known before.")
+	again := newRerun()
 	return instruction("store_service_files", "Copies files of a running service into a files artifact.", "string: the artifact's name", func(c *call) (starlark.Value, error) {
-		operation := &plan.StoreServiceFiles{Service: service.of(c.arguments), Source: source.of(c.arguments)}
+		operation := &plan.StoreServiceFiles{Service: service.of(c.arguments), Source: source.of(c.arguments), Rerun: rerunOf(again.of(c.arguments))}
 		artifact := name.of(c.arguments)
 		after.of(c.arguments)
 		if operation.Source != "" && !path.IsAbs(operation.Source) && len(plan.FindRuntimeValues(operation.Source)) == 0 {
@@ -27,7 +28,7 @@ func newStoreServiceFiles() *builtin {
 		operation.Artifact = c.in.name(artifactKind, artifact, operation.Service, operation.Source)
 		c.record(operation, "Storing files from service '%s' at path '%s' to files artifact with name '%s'", operation.Service, operation.Source, operation.Artifact)
 		return starlark.String(operation.Artifact), nil
-	}, service, source, name, after)
+	}, service, source, name, after, again)
 }
 
 func newGetFilesArtifact() *builtin {

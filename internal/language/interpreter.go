@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -128,6 +129,21 @@ func (in *interpreter) site(thread *starlark.Thread) site {
 		}
 	}
 	return site{}
+}
+
+// callers are the calls that led to the function that calls a builtin, outermost first.
+func (in *interpreter) callers(thread *starlark.Thread) []plan.Caller {
+	var callers []plan.Caller
+	for depth := thread.CallStackDepth() - 1; depth > 0; depth-- {
+		frame := thread.CallFrame(depth)
+		if _, ok := in.files[frame.Pos.Filename()]; ok {
+			callers = append(callers, plan.Caller{Position: toPosition(frame.Pos), Function: frame.Name})
+		}
+	}
+	if len(callers) < 2 {
+		return nil
+	}
+	return slices.Clip(callers[:len(callers)-1]) // The last one is the place of the instruction itself.
 }
 
 // tree reads a file or folder once per interpretation.

@@ -49,9 +49,17 @@ type Request struct {
 	Existing map[string]map[string]plan.Port
 	// ExistingArtifacts are files artifacts of earlier runs, for validation.
 	ExistingArtifacts []string
-	// SharedEnclave tells that other runs of the enclave may make files artifacts which only the engine knows: a name that
-	// the plan does not make is then no mistake yet, and is looked for while the plan is carried out.
+	// Others, where given, is asked for the two above when a package looks for what it has not made itself, and not before.
+	Others func(ctx context.Context) (*Others, error)
+	// SharedEnclave tells that other runs of the enclave may have services and files artifacts which only the engine knows: a
+	// name that the plan does not have is then no mistake yet, and is looked for while the plan is carried out.
 	SharedEnclave bool
+}
+
+// Others is what other runs have put into an enclave.
+type Others struct {
+	Services  map[string]map[string]plan.Port
+	Artifacts []string
 }
 
 const (
@@ -97,7 +105,7 @@ func Interpret(ctx context.Context, pkg *locator.Package, request Request) (*pla
 		if made, err = in.finish(entry, output); err != nil {
 			return err
 		}
-		if problems := validate(made, in.request); len(problems) > 0 {
+		if problems := append(in.unknown, validate(made, in.request)...); len(problems) > 0 {
 			return validationError(problems)
 		}
 		return nil

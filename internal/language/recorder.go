@@ -22,6 +22,7 @@ type recorder struct {
 	order        []string              // names of services, first added first
 	imperatives  map[string]int        // how many exec, request, wait, store_service_files a service has had
 	names        map[string]bool       // names of artifacts and tasks that are taken
+	unknown      []Problem             // what was looked for although nobody can know it
 }
 
 func newRecorder() recorder {

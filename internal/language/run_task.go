@@ -33,6 +33,7 @@ type taskParameters struct {
 	store         *param[[]plan.StoreSpec]
 	wait          *param[time.Duration]
 	accept        acceptanceParameters
+	again         *param[string]
 	nodeSelectors *param[map[string]string]
 	tolerations   *param[[]plan.Toleration]
 }
@@ -46,6 +47,7 @@ func newTaskParameters(defaultImage string) taskParameters {
 		store:         optional("store", listOf(store), nil, "[]", "Paths that become files artifacts when the script is done: strings or StoreSpec."),
 		wait:          optional("wait", durationOrNone, taskTimeout, `"180s"`, "How long the script may take; None means no bound.").noneMatters(),
 		accept:        newAcceptance([]int64{0}, "[0]"),
+		again:         newRerun(),
 		nodeSelectors: optional("node_selectors", textDict, nil, "{}", "Kubernetes node selectors; without meaning on Docker."),
 		tolerations:   optional("tolerations", listOf(toleration), nil, "[]", "Kubernetes tolerations; without meaning on Docker."),
 	}
@@ -54,7 +56,7 @@ func newTaskParameters(defaultImage string) taskParameters {
 // task converts the common arguments. Names are given later, when the call is known to be good.
 func (p taskParameters) task(a *arguments, kind plan.TaskKind) *plan.RunTask {
 	task := &plan.RunTask{
-		Name: p.name.of(a), Kind: kind, Script: p.script.of(a), Store: p.store.of(a), Timeout: p.wait.of(a), Acceptance: p.accept.of(a),
+		Name: p.name.of(a), Kind: kind, Script: p.script.of(a), Store: p.store.of(a), Timeout: p.wait.of(a), Acceptance: p.accept.of(a), Rerun: rerunOf(p.again.of(a)),
 		Service: plan.ServiceSpec{
 			Image: p.image.of(a), Files: p.files.of(a), NodeSelectors: p.nodeSelectors.of(a), Tolerations: p.tolerations.of(a), IPPlaceholder: defaultIPPlaceholder,
 		},
@@ -136,7 +138,7 @@ func newRunSh() *builtin {
 			return nil, nil
 		}
 		return c.recordTask(task, "Running sh script"), nil
-	}, p.name, p.script, p.image, p.files, p.store, env, p.wait, p.accept.codes, p.accept.skip, p.nodeSelectors, p.tolerations, privileged, hostProcesses, binds)
+	}, p.name, p.script, p.image, p.files, p.store, env, p.wait, p.accept.codes, p.accept.skip, p.nodeSelectors, p.tolerations, privileged, hostProcesses, binds, p.again)
 }
 
 func newRunPython() *builtin {
@@ -151,5 +153,5 @@ func newRunPython() *builtin {
 			return nil, nil
 		}
 		return c.recordTask(task, "Running Python script"), nil
-	}, p.name, p.script, args, packages, p.image, p.files, p.store, p.wait, p.accept.codes, p.accept.skip, p.nodeSelectors, p.tolerations, env)
+	}, p.name, p.script, args, packages, p.image, p.files, p.store, p.wait, p.accept.codes, p.accept.skip, p.nodeSelectors, p.tolerations, env, p.again)
 }

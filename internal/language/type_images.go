@@ -46,7 +46,7 @@ func newImageBuildSpecType() *imageBuildSpecBuiltin {
 		context:   required("build_context_dir", text, "Locator of the folder with the build file."),
 		file:      optional("build_file", text, "Dockerfile", `"Dockerfile"`, "Build file, relative to the folder. The folder that holds it becomes the build context."),
 		stage:     unset("target_stage", text, "Stage of a multi-stage build to stop at."),
-		arguments: optional("build_args", textDict, nil, "{}", "Build arguments."),
+		arguments: optional("build_args", textDict, nil, "{}", "Build arguments. They stay in the history of the image, so they are no place for secrets."),
 		keep:      optional("keep_context", boolean, false, "False", "Whether build_context_dir is the build context also where build_file lies in a folder of it.").own(),
 	}
 	t.typeBuiltin = newType("ImageBuildSpec", "An image that is built from files of a package.", t.image, t.context, t.file, t.stage, t.arguments, t.keep)
@@ -130,6 +130,10 @@ func buildImage(a *arguments, made *typed) plan.Image {
 	for _, entry := range tree.Files {
 		if entry.Path == build.BuildFile {
 			build.Context = tree
+			if err := build.Prune(); err != nil {
+				a.scope.problem(at, "%v", err)
+				return plan.Image{}
+			}
 			return plan.Image{Name: name, Build: build}
 		}
 	}

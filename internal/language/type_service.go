@@ -44,6 +44,14 @@ func serviceValue(name string, ports map[string]plan.Port) *typed {
 	return &typed{of: serviceType.typeBuiltin, values: values}
 }
 
+// foreignService is a service that another run of the enclave may have added. Name and address are known while running,
+// as for any other; ports are nothing that an interpretation could know.
+func foreignService(name string, looked func(error)) *typed {
+	service := serviceValue(name, nil)
+	service.values[serviceType.ports.index] = unknownPorts{name, looked}
+	return service
+}
+
 func portURL(service string, spec plan.Port) string {
 	return fmt.Sprintf("%s://%s:%d", spec.Application, service, spec.Number)
 }

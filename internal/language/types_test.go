@@ -142,6 +142,8 @@ def run(plan):
 		"lib/lib.star":          `spec = ImageBuildSpec("lib", "./beside")`,
 		"lib/beside/Dockerfile": "FROM scratch\n",
 		"ctx/Dockerfile":        "FROM scratch\n", "ctx/src/x": "x", "ctx/docker/Other": "FROM scratch\n",
+		// What is ignored is no part of the plan.
+		"lib/beside/.dockerignore": "*\n", "lib/beside/ignored": "x",
 	}
 	made, err := Interpret(t.Context(), testPackage(t, files), Request{})
 	if err != nil {
@@ -155,7 +157,7 @@ def run(plan):
 		image, file string
 		paths       []string
 	}{
-		"b": {"built", "Dockerfile", []string{"Dockerfile", "docker/Other", "src/x"}}, "c": {"inner", "Other", []string{"Other"}}, "d": {"lib", "Dockerfile", []string{"Dockerfile"}},
+		"b": {"built", "Dockerfile", []string{"Dockerfile", "docker/Other", "src/x"}}, "c": {"inner", "Other", []string{"Other"}}, "d": {"lib", "Dockerfile", []string{".dockerignore", "Dockerfile"}},
 	} {
 		image := services[name].Image
 		if image.Build == nil {

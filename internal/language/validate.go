@@ -26,11 +26,18 @@ type validator struct {
 	made      map[string]plan.Position // by upload_files, render_templates, store_service_files so far
 	producers map[string]producer      // of runtime values, so far
 	later     map[string]producer      // of runtime values, in the whole plan
-	shared    bool                     // whether other runs may have made artifacts that are not known here
+	seeds     map[string]seeding       // of persistent directories so far, by key
+	place     int                      // of the instruction in the plan
+	toBeAdded map[string]bool          // by the whole plan
+	shared    bool                     // whether other runs may have made what is not known here
 }
 
 // presence is a service at some place of the plan.
-type presence struct{ ports map[string]plan.Port }
+type presence struct {
+	ports map[string]plan.Port
+	// foreign is another run's of which nothing but the name is known.
+	foreign bool
+}
 
 // producer is what runtime values come from.
 type producer struct {
@@ -43,8 +50,8 @@ type producer struct {
 func validate(made *plan.Plan, request Request) []Problem {
 	v := &validator{
 		services: map[string]presence{}, added: map[string]plan.Position{},
-		artifacts: map[string]bool{}, toBeMade: map[string]bool{}, made: map[string]plan.Position{},
-		producers: map[string]producer{}, later: map[string]producer{}, shared: request.SharedEnclave,
+		artifacts: map[string]bool{}, toBeMade: map[string]bool{}, toBeAdded: map[string]bool{}, made: map[string]plan.Position{},
+		producers: map[string]producer{}, later: map[string]producer{}, seeds: map[string]seeding{}, shared: request.SharedEnclave,
 	}
 	for name, ports := range request.Existing {
 		v.services[name] = presence{ports: ports}
@@ -58,9 +65,14 @@ func validate(made *plan.Plan, request Request) []Problem {
 		for _, name := range made.Instructions[i].Operation.Produces() {
 			v.toBeMade[name] = true
 		}
+		if add, ok := made.Instructions[i].Operation.(*plan.AddServices); ok {
+			for j := range add.Services {
+				v.toBeAdded[add.Services[j].Name] = true
+			}
+		}
 	}
 	for i := range made.Instructions {
-		v.position = made.Instructions[i].Position
+		v.position, v.place = made.Instructions[i].Position, i
 		v.instruction(&made.Instructions[i])
 		collectProducers(&made.Instructions[i], v.producers)
 	}
@@ -95,6 +107,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 		v.present("stop_service", operation.Service)
 	case *plan.GetServices:
 		for _, name := range operation.Services {
+			v.meet(name)
 			v.present(instruction.Name, name)
 		}
 	case *plan.Exec:
@@ -108,6 +121,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 		if recipe, ok := operation.Recipe.(*plan.HTTPRecipe); ok {
 			v.http("wait", operation.Service, recipe)
 		} else {
+			v.meet(operation.Service)
 			v.present("wait", operation.Service)
 		}
 		v.recipe("the recipe", operation.Recipe)
@@ -126,6 +140,7 @@ func (v *validator) instruction(instruction *plan.Instruction) {
 	case *plan.UploadFiles:
 		v.artifact(operation.Artifact)
 	case *plan.StoreServiceFiles:
+		v.meet(operation.Service)
 		v.present("store_service_files", operation.Service)
 		v.texts("src", operation.Source)
 		v.texts("depends_on", instruction.Arguments["depends_on"])
@@ -187,12 +202,36 @@ func (v *validator) ports(spec *plan.ServiceSpec) {
 func (v *validator) mounts(whose string, files map[string]plan.Mount) {
 	for _, mountPath := range slices.Sorted(maps.Keys(files)) {
 		mount := files[mountPath]
-		for _, artifact := range mount.Artifacts {
+		for _, artifact := range mount.Mounted() {
 			v.mounted(whose+" mounts at "+mountPath, artifact)
 		}
 		if mount.PersistentKey != "" && !v.fixed("persistent_key of "+whose, mount.PersistentKey) && !serviceNamePattern.MatchString(mount.PersistentKey) {
 			v.problem("persistent key '%s' of %s is invalid: it must match %s", shorten(mount.PersistentKey), whose, serviceNamePattern)
 		}
+		if mount.PersistentKey != "" {
+			v.seed(whose, mount)
+		}
+	}
+}
+
+// seeding is how a persistent directory was mounted first.
+type seeding struct {
+	artifacts []string
+	whose     string
+	place     int
+}
+
+// seed checks that a persistent directory is seeded where it is mounted first: later it is not new any more. Services of
+// one batch start in any order, so each of them may be the first.
+func (v *validator) seed(whose string, mount plan.Mount) {
+	first, known := v.seeds[mount.PersistentKey]
+	switch {
+	case !known:
+		v.seeds[mount.PersistentKey] = seeding{mount.Seed, whose, v.place}
+	case len(mount.Seed) > 0 && !slices.Equal(mount.Seed, first.artifacts):
+		v.problem("%s has another seed for the persistent directory '%s' than %s, which mounts it before: give the seed there", whose, shorten(mount.PersistentKey), first.whose)
+	case len(mount.Seed) == 0 && len(first.artifacts) > 0 && first.place == v.place:
+		v.problem("%s mounts the persistent directory '%s' without the seed that it has in %s, and may start before: give both the same seed", whose, shorten(mount.PersistentKey), first.whose)
 	}
 }
 
@@ -216,6 +255,13 @@ func (v *validator) task(task *plan.RunTask) {
 	v.spec("task '"+task.Name+"'", &task.Service)
 }
 
+// meet takes a service as one of another run where it could be. One that is added further down is a mistake all the same.
+func (v *validator) meet(name string) {
+	if _, known := v.services[name]; v.shared && !known && !v.toBeAdded[name] && serviceNamePattern.MatchString(name) {
+		v.services[name] = presence{foreign: true}
+	}
+}
+
 // present requires a service.
 func (v *validator) present(what, name string) (presence, bool) {
 	found, ok := v.services[name]
@@ -227,8 +273,9 @@ func (v *validator) present(what, name string) (presence, bool) {
 
 // http requires a service and its port.
 func (v *validator) http(what, name string, recipe *plan.HTTPRecipe) {
+	v.meet(name)
 	found, ok := v.services[name]
-	if !ok && v.fixed("the service's name", name) {
+	if !ok && v.fixed("the service's name", name) || found.foreign {
 		return
 	}
 	if !ok {

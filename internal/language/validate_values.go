@@ -23,6 +23,12 @@ func collectProducers(instruction *plan.Instruction, into map[string]producer) {
 			name := operation.Services[i].Name
 			into[producerName(name)] = serviceProducer(name, instruction.Position)
 		}
+	case *plan.GetServices:
+		for _, name := range operation.Services {
+			if _, known := into[producerName(name)]; !known {
+				into[producerName(name)] = serviceProducer(name, instruction.Position)
+			}
+		}
 	case *plan.Exec:
 		add(operation.ID, recipeFields(&operation.Recipe))
 	case *plan.Request:

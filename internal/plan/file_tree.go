@@ -36,7 +36,7 @@ type FileTree struct {
 // NewFileTree sorts files and checks that paths are relative, clean and unique.
 func NewFileTree(files []File) (*FileTree, error) {
 	files = slices.Clone(files)
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(files, func(a, b File) int { return comparePaths(a.Path, b.Path) })
 	for i, file := range files {
 		if file.Path == "" || path.IsAbs(file.Path) || path.Clean(file.Path) != file.Path || file.Path == ".." || strings.HasPrefix(file.Path, "../") {
 			return nil, fmt.Errorf("path %q of a file tree must be relative and clean", file.Path)
@@ -47,6 +47,8 @@ func NewFileTree(files []File) (*FileTree, error) {
 	}
 	return &FileTree{Files: files}, nil
 }
+
+func comparePaths(a, b string) int { return strings.Compare(a, b) }
 
 // TextFile is a file of a file tree with the given content.
 func TextFile(name string, mode fs.FileMode, content string) File {

@@ -42,6 +42,7 @@ type Exec struct {
 	Service    string
 	Recipe     ExecRecipe
 	Acceptance Acceptance
+	Rerun      Rerun `json:",omitempty"`
 }
 
 // Request sends one HTTP request to a service. Fields of its result: code (int), body (string), extract.<key>.
@@ -50,6 +51,7 @@ type Request struct {
 	Service    string
 	Recipe     HTTPRecipe
 	Acceptance Acceptance
+	Rerun      Rerun `json:",omitempty"`
 }
 
 // Wait repeats a recipe until an assertion about one field of its result holds.
@@ -58,6 +60,7 @@ type Wait struct {
 	Service   string
 	Recipe    Recipe
 	Condition Condition
+	Rerun     Rerun `json:",omitempty"`
 }
 
 // Verify compares a value with a target once and fails the run if the assertion does not hold.
@@ -99,6 +102,7 @@ type StoreServiceFiles struct {
 	Artifact string
 	Service  string
 	Source   string // absolute path in the container; a directory stores its contents
+	Rerun    Rerun  `json:",omitempty"`
 }
 
 // GetFilesArtifact requires that an artifact exists.
@@ -131,6 +135,7 @@ type RunTask struct {
 	// Timeout bounds the script; zero means no bound.
 	Timeout    time.Duration
 	Acceptance Acceptance
+	Rerun      Rerun `json:",omitempty"`
 }
 
 // StoreSpec is one path of a task that becomes a files artifact.

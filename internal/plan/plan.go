@@ -52,6 +52,12 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
+// Caller is a place in a function from which another function was called.
+type Caller struct {
+	Position Position
+	Function string
+}
+
 // Warning is something that the author of a package should know but that stops nothing.
 type Warning struct {
 	Position Position
@@ -70,6 +76,8 @@ type Instruction struct {
 	Name string
 	// Position of the call.
 	Position Position
+	// Callers are the calls that led to it, outermost first; none for one that stands in the entry function itself.
+	Callers []Caller
 	// Description is the one line that is shown while it is carried out.
 	Description string
 	// Arguments as they were given, in JSON-like values, for display only. Runtime values stand in it as written.

@@ -94,8 +94,25 @@ type Mount struct {
 	Artifacts []string
 	// PersistentKey names a directory that outlives the service; it goes with the enclave.
 	PersistentKey string
+	// Seed names the files artifacts that a persistent directory holds when it is new. Another seed is no reason to touch a
+	// service: the directory is not new any more.
+	Seed []string `json:"-"`
 	// SizeMB is the size of a persistent directory where the backend needs one.
 	SizeMB int64
+	// Owner is whose the files are. Without it they are the user's that the service's process runs as: User of the
+	// service, else the image's. What is in a persistent directory already stays as it is.
+	Owner *User `json:",omitempty"`
+	// Mode holds the permission bits of files, zero for those that the artifact has. Whoever may read may enter folders
+	// and run what can be run.
+	Mode uint32 `json:",omitempty"`
+}
+
+// Mounted names the files artifacts that are needed for a mount.
+func (m Mount) Mounted() []string {
+	if m.PersistentKey != "" {
+		return m.Seed
+	}
+	return m.Artifacts
 }
 
 // User is the user that a service's process runs as.

@@ -95,6 +95,8 @@ type Port struct {
 type Mount struct {
 	ArtifactNames []string `json:"artifact_names,omitempty"`
 	PersistentKey string   `json:"persistent_key,omitempty"`
+	// Seed is what a persistent directory holds when it is new.
+	Seed []string `json:"seed,omitempty"`
 }
 
 // MarshalJSON writes a single artifact as its name, as packages do.
@@ -211,7 +213,7 @@ func describe(spec *plan.ServiceSpec) Service {
 		service.EnvVars[key] = plan.ReadableRuntimeValues(value)
 	}
 	for mountPath, mount := range spec.Files {
-		service.Files[mountPath] = Mount{ArtifactNames: mount.Artifacts, PersistentKey: mount.PersistentKey}
+		service.Files[mountPath] = Mount{ArtifactNames: mount.Artifacts, PersistentKey: mount.PersistentKey, Seed: mount.Seed}
 	}
 	return service
 }

@@ -181,6 +181,25 @@ func (c *CLI) Fails(arguments ...string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(output, "│", " ")), " ")
 }
 
+// Sundog runs the same binary as the companion command and gives what it wrote to its output.
+func (c *CLI) Sundog(arguments ...string) string {
+	c.t.Helper()
+	folder, err := binary()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, filepath.Join(folder, "terraform-provider-sundog"), arguments...) //nolint:gosec // The binary under test.
+	command.Dir, command.Env = c.Folder, c.Environment
+	var output, problems bytes.Buffer
+	command.Stdout, command.Stderr = &output, &problems
+	if err := command.Run(); err != nil {
+		c.t.Fatalf("sundog %s: %v\n%s", strings.Join(arguments, " "), err, problems.String())
+	}
+	return output.String()
+}
+
 // Secrets checks that no file of the folder holds any of the given texts.
 func (c *CLI) Secrets(texts ...string) {
 	c.t.Helper()

@@ -57,6 +57,12 @@ func (r *enclaveResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if name := r.session.BackendName(); plan.Backend.IsUnknown() && name != "" {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("backend"), name)...)
 	}
+	if isIncomplete(ctx, req.State) {
+		// It is made whole, or anew if its record is lost.
+		plan.CreatedAt = types.StringUnknown()
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("created_at"), plan.CreatedAt)...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("network"), types.StringUnknown())...)
+	}
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("expires_at"), plannedExpiry(&plan))...)
 }
 
@@ -176,8 +182,18 @@ func (r *enclaveResource) Read(ctx context.Context, req resource.ReadRequest, re
 	found, err := engine.Enclave(ctx, name)
 	switch {
 	case errors.Is(err, backend.ErrNotFound):
-		tflog.Info(ctx, "enclave is gone", map[string]any{"id": state.ID.ValueString()})
-		resp.State.RemoveResource(ctx)
+		left, err := r.remains(ctx, engine, name)
+		switch {
+		case err != nil:
+			resp.Diagnostics.Append(subject.Error(err))
+		case left:
+			tflog.Info(ctx, "enclave lacks a part of itself", map[string]any{"id": state.ID.ValueString()})
+			state.Network = types.StringNull()
+			resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
+		default:
+			tflog.Info(ctx, "enclave is gone", map[string]any{"id": state.ID.ValueString()})
+			resp.State.RemoveResource(ctx)
+		}
 		return
 	case err != nil:
 		resp.Diagnostics.Append(subject.Error(err))
@@ -217,6 +233,9 @@ func (r *enclaveResource) update(ctx context.Context, plan *enclaveModel) (*back
 		return nil, err
 	}
 	found, err := engine.Enclave(ctx, plan.Name.ValueString())
+	if errors.Is(err, backend.ErrNotFound) && plan.Network.IsUnknown() {
+		return r.create(ctx, engine, plan)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +266,7 @@ func (r *enclaveResource) Delete(ctx context.Context, req resource.DeleteRequest
 	}
 	name, err := r.session.EnclaveName(state.ID.ValueString())
 	if err == nil {
-		err = engine.RemoveEnclave(ctx, name)
+		err = remove(ctx, engine, name)
 	}
 	if err != nil && !errors.Is(err, backend.ErrNotFound) {
 		resp.Diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))

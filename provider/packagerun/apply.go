@@ -96,10 +96,11 @@ func (r *runResource) carryOut(ctx context.Context, planned *runModel, d *desire
 	if err != nil {
 		return nil, err
 	}
+	r.session.Saw(planned.ID.ValueString(), nil)
 	result, err := carrier.Apply(ctx, engine.Request{
 		Enclave: name, Run: planned.Name.ValueString(), Owner: owner, Plan: d.plan,
 		Parallelism: int(planned.Parallelism.ValueInt64()), Images: backend.ImagePolicy(planned.ImageDownload.ValueString()),
-		Secrets: args.secrets.Texts(),
+		Secrets: args.secrets.Texts(), Trigger: planned.trigger(),
 	})
 	if result != nil {
 		work.Print(ctx, name, planned.Name.ValueString(), result.Messages)
@@ -115,11 +116,11 @@ func (r *runResource) keepEarlier(ctx context.Context, done applied, planned *ru
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	result, err := r.observe(ctx, planned)
+	view, err := r.observe(ctx, planned)
 	if err != nil {
 		return done
 	}
-	done.state = planned.afterFailure(result, nil)
+	done.state = planned.afterFailure(view.Result(), nil)
 	return done
 }
 
@@ -268,7 +269,10 @@ func (m *runModel) refresh(ctx context.Context, result *engine.Result) diag.Diag
 	m.Services = servicesValue(services)
 	m.Artifacts = value.StringMap(result.Artifacts)
 	m.Status = types.StringValue(statusPartial)
-	if result.Complete {
+	switch {
+	case result.Complete && len(result.Outdated) > 0:
+		m.Status = types.StringValue(statusOutdated)
+	case result.Complete:
 		m.Status = types.StringValue(statusComplete)
 	}
 	if !imported {

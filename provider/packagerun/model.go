@@ -24,6 +24,8 @@ type runModel struct {
 	MainFunction    types.String   `tfsdk:"main_function"`
 	Parallelism     types.Int64    `tfsdk:"parallelism"`
 	ImageDownload   types.String   `tfsdk:"image_download"`
+	Triggers        types.Map      `tfsdk:"triggers"`
+	Existing        types.Map      `tfsdk:"existing_services"`
 	Timeouts        timeouts.Value `tfsdk:"timeouts"`
 
 	ID              types.String  `tfsdk:"id"`
@@ -41,6 +43,7 @@ type runModel struct {
 const (
 	statusComplete = "complete"
 	statusPartial  = "partial"
+	statusOutdated = "outdated"
 )
 
 // sameInputs tells whether everything that the user configures is as it was.
@@ -56,6 +59,8 @@ func (m *runModel) sameInputs(other *runModel) bool {
 		{m.MainFunction, other.MainFunction},
 		{m.Parallelism, other.Parallelism},
 		{m.ImageDownload, other.ImageDownload},
+		{m.Triggers, other.Triggers},
+		{m.Existing, other.Existing},
 		{m.Timeouts, other.Timeouts},
 	}
 	for _, pair := range pairs {
@@ -99,5 +104,6 @@ func (m *runModel) known(ctx context.Context, writeOnly types.Dynamic) bool {
 			return false
 		}
 	}
-	return true
+	_, known := readExisting(m.Existing)
+	return known
 }

@@ -43,7 +43,7 @@ func (r *runResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		resp.Diagnostics.Append(planned.writePlan(ctx, &resp.Plan)...)
 		return
 	}
-	d, _, diagnostics := r.interpret(ctx, &planned, writeOnly)
+	d, args, diagnostics := r.interpret(ctx, &planned, writeOnly)
 	resp.Diagnostics.Append(diagnostics...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -52,6 +52,10 @@ func (r *runResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	resp.Diagnostics.Append(diagnostics...)
 	resp.Diagnostics.Append(packageWarnings(d)...)
 	resp.Diagnostics.Append(planned.writePlan(ctx, &resp.Plan)...)
+	// What touches nothing needs no explanation.
+	if prior != nil && !resp.Plan.Raw.Equal(req.State.Raw) {
+		resp.Diagnostics.Append(r.reasons(&planned, d, args)...)
+	}
 }
 
 // priorOf reads the prior state and what it remembers; nil for a create.
@@ -83,10 +87,11 @@ func (r *runResource) interpret(ctx context.Context, m *runModel, writeOnly type
 	}
 	subject.Secrets = args.secrets
 	settings := r.session.Settings()
+	existing, _ := readExisting(m.Existing)
 	interpreted, err := r.session.Packages().Interpret(ctx, session.PackageRequest{
 		Package: m.Package.ValueString(), BaseDir: settings.WorkDir, Args: args.merged,
 		MainFile: m.MainFile.ValueString(), MainFunction: m.MainFunction.ValueString(), Backend: settings.Backend,
-		SharedEnclave: true,
+		SharedEnclave: true, Existing: existing,
 	})
 	if err != nil {
 		return nil, args, diag.Diagnostics{subject.At(diagnose.Blame(err), err)}

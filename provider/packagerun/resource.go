@@ -105,7 +105,8 @@ func (r *runResource) Read(ctx context.Context, req resource.ReadRequest, resp *
 		return
 	}
 	subject := diagnose.Subject{Verb: "read", Thing: "package run", Name: state.ID.ValueString(), Secrets: state.secrets()}
-	result, err := r.observe(ctx, &state)
+	r.session.Saw(state.ID.ValueString(), nil)
+	view, err := r.observe(ctx, &state)
 	switch {
 	case errors.Is(err, session.ErrUnknown):
 		resp.Diagnostics.Append(diagnose.Warning("The package run was not refreshed", err.Error()+"."))
@@ -118,11 +119,12 @@ func (r *runResource) Read(ctx context.Context, req resource.ReadRequest, resp *
 		resp.Diagnostics.Append(subject.Error(err))
 		return
 	}
-	resp.Diagnostics.Append(state.refresh(ctx, result)...)
+	resp.Diagnostics.Append(state.refresh(ctx, view.Result())...)
+	r.session.Saw(state.ID.ValueString(), view)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 }
 
-func (r *runResource) observe(ctx context.Context, state *runModel) (*engine.Result, error) {
+func (r *runResource) observe(ctx context.Context, state *runModel) (*engine.View, error) {
 	enclaveID, run, err := parseRunID(state.ID.ValueString())
 	if err != nil {
 		return nil, err
@@ -135,7 +137,10 @@ func (r *runResource) observe(ctx context.Context, state *runModel) (*engine.Res
 	if err != nil {
 		return nil, err
 	}
-	return carrier.Observe(ctx, name, run)
+	if backend.ImagePolicy(state.ImageDownload.ValueString()) == backend.ImageAlways {
+		return carrier.ViewNewerImages(ctx, name, run)
+	}
+	return carrier.View(ctx, name, run)
 }
 
 // Delete implements resource.Resource. A run, or an enclave, that is gone already is success.
@@ -172,6 +177,7 @@ func (r *runResource) remove(ctx context.Context, state *runModel) error {
 	if err != nil {
 		return err
 	}
+	r.session.Saw(state.ID.ValueString(), nil)
 	err = carrier.Remove(ctx, name, run)
 	if errors.Is(err, engine.ErrNoRun) || errors.Is(err, backend.ErrNotFound) {
 		return nil

@@ -92,10 +92,22 @@ func inputAttributes(ctx context.Context) map[string]schema.Attribute {
 		},
 		"image_download": schema.StringAttribute{
 			Optional: true, Computed: true, Default: stringdefault.StaticString(string(backend.ImageMissing)),
-			MarkdownDescription: "When images are pulled: `missing` (default), `always` or `never`.",
+			MarkdownDescription: "When images are pulled: `missing` (default), `always` or `never`. The first apply resolves the name of each image and " +
+				"records its content. With `missing` and `never` services keep that content, whatever the name means later, until the package " +
+				"names another image, or until the image is gone: `missing` then pulls the recorded digest, or else what the name means by now, and `never` " +
+				"fails if the engine does not have it. With `always` each apply pulls, and a refresh asks the registry: a service whose image has moved on " +
+				"reads `running (newer image)` and is replaced. A registry that wants the credentials of an `ImageSpec` cannot be asked by a refresh, " +
+				"as these are not in the state.",
 			Validators: []validator.String{stringvalidator.OneOf(
 				string(backend.ImageMissing), string(backend.ImageAlways), string(backend.ImageNever))},
 		},
+		"triggers": schema.MapAttribute{
+			Optional: true, ElementType: types.StringType,
+			MarkdownDescription: "Any texts. When one of them changes, the package's imperative instructions (`exec`, `request`, `wait`, " +
+				"`store_service_files`, `run_sh`, `run_python`) are carried out again although nothing else changed, apart from those " +
+				"with `rerun = \"once\"`. Services are left alone: to make them anew, use the CLI's `-replace`.",
+		},
+		"existing_services": existingAttribute(),
 		"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
 			Create: true, Update: true, Delete: true,
 			CreateDescription: "How long the first run may take. Default `20m`.",
@@ -114,7 +126,8 @@ func resultAttributes() map[string]schema.Attribute {
 		"status": schema.StringAttribute{
 			Computed: true,
 			MarkdownDescription: "`complete`, or `partial` after a run that failed midway. What had succeeded is kept then, and the next " +
-				"apply continues.",
+				"apply continues. `outdated` when something that the run takes over from another run of the enclave is not as it was, or " +
+				"a files artifact is lost; the next apply brings it up to date.",
 		},
 		"package_name": schema.StringAttribute{
 			Computed: true, MarkdownDescription: "Name that the package's `kurtosis.yml` declares.",
@@ -152,7 +165,7 @@ func resultAttributes() map[string]schema.Attribute {
 func serviceAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"image":      schema.StringAttribute{Computed: true, MarkdownDescription: "Image as the package names it."},
-		"status":     schema.StringAttribute{Computed: true, MarkdownDescription: "For example `running`, `exited (1)`, `completed` (ended by itself during the apply, with exit code 0) or `missing`."},
+		"status":     schema.StringAttribute{Computed: true, MarkdownDescription: "For example `running`, `exited (1)`, `out of memory (137)`, `completed` (ended by itself during the apply, with exit code 0), `replaced` (by something else), `running (newer image)`, `not ready` or `missing`."},
 		"hostname":   schema.StringAttribute{Computed: true, MarkdownDescription: "Host name inside the enclave."},
 		"ip_address": schema.StringAttribute{Computed: true, MarkdownDescription: "Address inside the enclave."},
 		"digest": schema.StringAttribute{

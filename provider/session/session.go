@@ -12,6 +12,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/events"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
 )
@@ -25,6 +26,7 @@ type Session struct {
 	owner    func() (string, error)
 	key      func() (string, error)
 	packages func() Packages
+	views    views
 }
 
 // New makes a session. ctx gives the logger its place; its end does not matter.
@@ -114,7 +116,7 @@ func (p unknownPackages) Parameters(context.Context, PackageRequest) (*plan.Plan
 type Work struct {
 	session *Session
 	logger  *slog.Logger
-	events  *eventWriter
+	events  *events.Writer
 	secrets value.Secrets
 }
 
@@ -122,12 +124,12 @@ type Work struct {
 func (s *Session) Work(ctx context.Context, secrets value.Secrets) *Work {
 	return &Work{
 		session: s, secrets: secrets, logger: NewLogger(ctx, secrets),
-		events: &eventWriter{folder: s.settings.EventDir, secrets: secrets},
+		events: events.NewWriter(s.settings.EventDir, secrets.Mask),
 	}
 }
 
 // EventFile is where the progress of a run or fork is written.
-func (w *Work) EventFile(group, name string) string { return w.events.path(group, name) }
+func (w *Work) EventFile(group, name string) string { return w.events.Path(group, name) }
 
 // Print notes what a package printed.
 func (w *Work) Print(ctx context.Context, enclave, run string, messages []string) {
@@ -138,7 +140,7 @@ func (w *Work) Print(ctx context.Context, enclave, run string, messages []string
 
 func (w *Work) engineOptions() engine.Options {
 	return engine.Options{Logger: w.logger, Events: func(event engine.Event) {
-		w.events.write(event.Enclave, event.Run, event)
+		w.events.Write(event.Enclave, event.Run, event)
 	}}
 }
 
@@ -166,7 +168,7 @@ func (w *Work) Runner(enclaveName string) (forker.Runner, error) {
 
 // forkEvent writes a forker's progress in the form that an engine's has.
 func (w *Work) forkEvent(event forker.Event) {
-	w.events.write("fork", event.Fork, struct {
+	w.events.Write("fork", event.Fork, struct {
 		Time    time.Time `json:"time"`
 		Fork    string    `json:"fork"`
 		Step    string    `json:"step"`

@@ -25,6 +25,9 @@ type Settings struct {
 	Backend    string
 	DockerHost string // empty: the Docker CLI's own choice
 	Kubernetes kubernetes.Options
+	// SubnetPool and SubnetSize say where enclaves' networks get their subnets from; empty and 0: the engine's own pools.
+	SubnetPool string
+	SubnetSize int64
 	Owner      string // empty: a random one, kept in DataDir
 	DigestKey  string // empty: a random one, kept in DataDir
 	EventDir   string
@@ -52,7 +55,8 @@ type PackageSettings struct {
 // Engine carries plans out; *engine.Engine is the real one.
 type Engine interface {
 	Apply(ctx context.Context, request engine.Request) (*engine.Result, error)
-	Observe(ctx context.Context, enclave, run string) (*engine.Result, error)
+	View(ctx context.Context, enclave, run string) (*engine.View, error)
+	ViewNewerImages(ctx context.Context, enclave, run string) (*engine.View, error)
 	Remove(ctx context.Context, enclave, run string) error
 }
 
@@ -74,8 +78,10 @@ type PackageRequest struct {
 	MainFile     string
 	MainFunction string
 	Backend      string
-	// SharedEnclave tells that the package runs beside others, whose files artifacts it may mount.
+	// SharedEnclave tells that the package runs beside others, whose services and files artifacts it may use.
 	SharedEnclave bool
+	// Existing are services of others whose ports are known.
+	Existing map[string]map[string]plan.Port
 }
 
 // Packages opens and interprets packages.

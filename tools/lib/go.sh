@@ -30,6 +30,7 @@ setup_lint() { build_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd
 setup_tfplugindocs() { build_tool tfplugindocs github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs; }
 setup_gotestsum() { build_tool gotestsum gotest.tools/gotestsum; }
 setup_recorder() { build_tool wirerecorder ./wirerecorder; }
+setup_registry() { build_tool registry ./registry; }
 setup_compatibility() { build_tool compatibility ./compatibility; }
 setup_testsummary() { build_tool testsummary ./testsummary; }
 

@@ -23,6 +23,16 @@ resource "sundog_package_run" "shop" {
   timeouts = { create = "30m" }
 }
 
+# Another package in the same enclave, which looks up services of the first one.
+resource "sundog_package_run" "reports" {
+  enclave           = sundog_enclave.dev.id
+  package           = "${path.module}/reports"
+  existing_services = sundog_package_run.shop.services
+
+  # Another text here carries the package's instructions out again, apart from those with rerun = "once".
+  triggers = { sample_data = "2024-05" }
+}
+
 output "shop_url" {
   value = sundog_package_run.shop.services["api"].ports["http"].url
 }

@@ -40,6 +40,15 @@ type hostPort struct {
 type reservations struct {
 	addresses map[netip.Addr]bool
 	ports     map[hostPort]bool
+	// kept are addresses of services that have no container at the moment; they are given away only if nothing else is left.
+	kept map[netip.Addr]bool
+}
+
+// avoided is what a service that is new should not get.
+func (r reservations) avoided() map[netip.Addr]bool {
+	all := maps.Clone(r.addresses)
+	maps.Copy(all, r.kept)
+	return all
 }
 
 // reservationsBut collects what containers other than those of one service have: addresses in the same enclave, host

@@ -2,82 +2,132 @@ package docker
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"maps"
 	"slices"
 	"strconv"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
-// An artifact is one tar file in the store. A file in the index, written after it in the same stream, tells that it is
-// complete.
+// A small artifact is one tar file in the store. A file in the index, written after it in the same stream, tells that it
+// is complete. A large one is an image of its own (artifact_images.go), which the engine copies from by itself.
+
+// smallArtifact is the size of a tar stream up to which an artifact is kept in the store, and in memory while it is
+// handled: for the many small ones of a package fewer calls count, for a large one that it is copied inside the engine.
+const smallArtifact = 4 << 20
 
 func artifactFile(digest string) string { return folderArtifacts + "/" + digest + ".tar" }
 func indexFile(digest string) string    { return folderIndex + "/" + digest }
 
-// PutArtifact implements enclave.Artifacts. The content goes through a temporary file, as an archive has to know the
-// size of what it holds beforehand.
-func (b *Backend) PutArtifact(ctx context.Context, name, digest string, content func(io.Writer) error) (err error) {
+// PutArtifact implements enclave.Artifacts. The content is streamed: what is more than a small artifact goes to the
+// engine as it comes.
+func (b *Backend) PutArtifact(ctx context.Context, name, digest string, content func(io.Writer) error) error {
 	conn, err := b.connect()
 	if err != nil {
 		return err
 	}
-	stored, err := conn.hasArtifact(ctx, name, digest)
-	if err != nil || stored {
-		return err
-	}
-	spool, err := newSpool()
-	if err != nil {
-		return fmt.Errorf("store artifact %s: %w", digest, err)
-	}
-	defer spool.Close() //nolint:errcheck // It is removed with all that it holds.
-	if err := content(spool); err != nil {
-		return fmt.Errorf("store artifact %s: %w", digest, err)
-	}
-	size, err := spool.rewind()
-	if err != nil {
-		return fmt.Errorf("store artifact %s: %w", digest, err)
-	}
-	err = conn.copyInto(ctx, storeName(name), "/", func(archive *tar.Writer) error {
-		return packArtifact(archive, digest, size, spool)
-	})
-	if err != nil {
+	if err := b.putArtifact(ctx, conn, name, digest, content); err != nil {
 		return fmt.Errorf("store artifact %s in enclave %q: %w", digest, name, err)
 	}
 	return nil
 }
 
-func packArtifact(archive *tar.Writer, digest string, size int64, content io.Reader) error {
-	made := map[string]bool{}
-	if err := packFolders(archive, artifactFile(digest), made); err != nil {
+func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, digest string, content func(io.Writer) error) error {
+	stored, err := conn.hasSmall(ctx, name, digest)
+	if err != nil || stored {
 		return err
 	}
-	if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: artifactFile(digest), Mode: 0o600, Size: size}); err != nil {
+	large := &largeWriter{limit: smallArtifact, open: func() (abortable, error) {
+		found, err := conn.hasImage(ctx, artifactImage(name, digest, own{}))
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			return nil, errStored
+		}
+		return conn.importArtifact(ctx, name, digest, own{}), nil
+	}}
+	err = content(large)
+	if errors.Is(err, errStored) {
+		return nil
+	}
+	if large.rest != nil {
+		return large.end(err)
+	}
+	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(archive, content); err != nil {
+	if err := conn.putSmall(ctx, name, digest, large.head.Bytes()); err != nil {
 		return err
 	}
-	if err := packFolders(archive, indexFile(digest), made); err != nil {
-		return err
+	b.small.put(name, digest, large.head.Bytes())
+	return nil
+}
+
+// errStored stops whoever writes an artifact that is there already.
+var errStored = errors.New("the artifact is stored already")
+
+// largeWriter keeps what is written as long as it is little, and passes all of it on once it is more.
+type largeWriter struct {
+	limit int
+	open  func() (abortable, error)
+	head  bytes.Buffer
+	rest  abortable
+}
+
+// abortable is a stream that can be given up, so that nothing of it counts.
+type abortable interface {
+	io.WriteCloser
+	// abort gives up for a reason. Its error is why the stream itself had failed before.
+	abort(reason error) error
+}
+
+// Write implements io.Writer.
+func (w *largeWriter) Write(data []byte) (int, error) {
+	if w.rest != nil {
+		return w.rest.Write(data)
 	}
-	text := strconv.FormatInt(size, 10)
-	if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: indexFile(digest), Mode: 0o600, Size: int64(len(text))}); err != nil {
-		return err
+	if w.head.Len()+len(data) <= w.limit {
+		return w.head.Write(data)
 	}
-	_, err := io.WriteString(archive, text)
+	rest, err := w.open()
+	if err != nil {
+		return 0, err
+	}
+	w.rest = rest
+	if _, err := w.rest.Write(w.head.Bytes()); err != nil {
+		return 0, err
+	}
+	w.head = bytes.Buffer{}
+	return w.rest.Write(data)
+}
+
+// end ends what was passed on: with an error nothing of it must count.
+func (w *largeWriter) end(err error) error {
+	if err == nil {
+		return w.rest.Close()
+	}
+	if failure := w.rest.abort(err); failure != nil && !errors.Is(err, failure) {
+		return errors.Join(err, failure)
+	}
 	return err
 }
 
-// hasArtifact tells whether an artifact is complete; ErrNotFound if the enclave is not there.
-func (c *connection) hasArtifact(ctx context.Context, name, digest string) (bool, error) {
+func (c *connection) putSmall(ctx context.Context, name, digest string, content []byte) error {
+	return c.writeStore(ctx, name, storeFile{artifactFile(digest), content}, storeFile{indexFile(digest), []byte(strconv.Itoa(len(content)))})
+}
+
+// hasSmall tells whether a small artifact is complete; ErrNotFound if the enclave is not there.
+func (c *connection) hasSmall(ctx context.Context, name, digest string) (bool, error) {
 	stat, err := c.ContainerStatPath(ctx, storeName(name), client.ContainerStatPathOptions{Path: "/" + indexFile(digest)})
 	if err == nil {
 		return stat.Stat.Size > 0, nil
@@ -92,49 +142,73 @@ func (c *connection) hasArtifact(ctx context.Context, name, digest string) (bool
 	return false, nil
 }
 
-// Artifact implements enclave.Artifacts. The stream comes from a temporary file: the engine locks a container while it
-// is read from, so a slow reader would keep everybody else out of the store.
+// Artifact implements enclave.Artifacts.
 func (b *Backend) Artifact(ctx context.Context, name, digest string) (io.ReadCloser, error) {
 	conn, err := b.connect()
 	if err != nil {
 		return nil, err
 	}
-	spool, err := conn.fetchArtifact(ctx, name, digest)
+	stream, err := b.openArtifact(ctx, conn, name, digest)
 	if err != nil {
 		return nil, fmt.Errorf("read artifact %s of enclave %q: %w", digest, name, err)
 	}
-	return spool, nil
+	return stream, nil
 }
 
-func (c *connection) fetchArtifact(ctx context.Context, name, digest string) (*spool, error) {
-	stored, err := c.hasArtifact(ctx, name, digest)
+// openArtifact streams an artifact of any size.
+func (b *Backend) openArtifact(ctx context.Context, conn *connection, name, digest string) (io.ReadCloser, error) {
+	content, err := b.readSmall(ctx, conn, name, digest)
+	if err == nil {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}
+	if !errors.Is(err, errNotSmall) {
+		return nil, err
+	}
+	found, err := conn.hasImage(ctx, artifactImage(name, digest, own{}))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, enclave.ErrNotFound
+	}
+	return conn.readImage(ctx, name, artifactImage(name, digest, own{}))
+}
+
+// errNotSmall tells that an artifact is not in the store: it is large, or not there.
+var errNotSmall = errors.New("no small artifact")
+
+// readSmall reads a small artifact, from memory if it was handled before: equal digests are equal contents.
+func (b *Backend) readSmall(ctx context.Context, conn *connection, name, digest string) ([]byte, error) {
+	if content, found := b.small.get(name, digest); found {
+		return content, nil
+	}
+	stored, err := conn.hasSmall(ctx, name, digest)
 	if err != nil {
 		return nil, err
 	}
 	if !stored {
-		return nil, enclave.ErrNotFound
+		return nil, errNotSmall
 	}
-	result, err := c.CopyFromContainer(ctx, storeName(name), client.CopyFromContainerOptions{SourcePath: "/" + artifactFile(digest)})
+	result, err := conn.CopyFromContainer(ctx, storeName(name), client.CopyFromContainerOptions{SourcePath: "/" + artifactFile(digest)})
 	if err != nil {
-		return nil, c.translate(err)
+		return nil, conn.translate(err)
 	}
 	defer result.Content.Close() //nolint:errcheck // It was read to the end or is of no use any more.
 	archive := tar.NewReader(result.Content)
 	header, err := archive.Next()
 	if err != nil {
-		return nil, c.translate(err)
+		return nil, conn.translate(err)
 	}
-	file, err := newSpool()
-	if err != nil {
-		return nil, err
+	if header.Size > smallArtifact {
+		// An earlier version kept artifacts of any size here.
+		return nil, errors.New("it was stored whole, by an earlier version: remove the enclave and make it again")
 	}
-	if _, err = io.CopyN(file, archive, header.Size); err == nil {
-		_, err = file.rewind()
+	content := make([]byte, header.Size)
+	if _, err := io.ReadFull(archive, content); err != nil {
+		return nil, conn.translate(err)
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
+	b.small.put(name, digest, content)
+	return content, nil
 }
 
 // ListArtifacts implements enclave.Artifacts.
@@ -143,18 +217,26 @@ func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	files, err := conn.readStore(ctx, name, folderIndex)
-	if err != nil {
+	var digests map[string][]string
+	var files map[string][]byte
+	group, groupContext := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		digests, err = conn.artifactImages(groupContext, ofEnclave(name))
+		return err
+	})
+	group.Go(func() (err error) {
+		files, err = conn.readStore(groupContext, name, folderIndex)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
-	digests := []string{}
 	for digest, size := range files {
 		if len(size) > 0 {
-			digests = append(digests, digest)
+			digests[digest] = nil
 		}
 	}
-	slices.Sort(digests)
-	return digests, nil
+	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(digests)))), nil
 }
 
 // RemoveArtifacts implements enclave.Artifacts.
@@ -163,47 +245,32 @@ func (b *Backend) RemoveArtifacts(ctx context.Context, name string, digests []st
 	if err != nil {
 		return err
 	}
-	stored, err := b.ListArtifacts(ctx, name)
+	if err := b.removeArtifacts(ctx, conn, name, digests); err != nil {
+		return fmt.Errorf("remove artifacts of enclave %q: %w", name, err)
+	}
+	return nil
+}
+
+func (b *Backend) removeArtifacts(ctx context.Context, conn *connection, name string, digests []string) error {
+	stored, err := conn.readStore(ctx, name, folderIndex)
 	if err != nil {
-		return fmt.Errorf("remove artifacts: %w", err)
+		return err
+	}
+	large, err := conn.artifactImages(ctx, ofEnclave(name))
+	if err != nil {
+		return err
 	}
 	var files []storeFile
+	var images []string
 	for _, digest := range digests {
-		if slices.Contains(stored, digest) {
+		b.small.drop(name, digest)
+		if len(stored[digest]) > 0 {
 			files = append(files, storeFile{path: indexFile(digest)}, storeFile{path: artifactFile(digest)})
 		}
+		images = append(images, large[digest]...)
 	}
-	if len(files) == 0 {
-		return nil
+	if len(files) > 0 {
+		err = conn.writeStore(ctx, name, files...)
 	}
-	return conn.writeStore(ctx, name, files...)
-}
-
-// spool is a temporary file that is gone when it is closed.
-type spool struct{ *os.File }
-
-func newSpool() (*spool, error) {
-	file, err := os.CreateTemp("", "sundog-artifact-*")
-	if err != nil {
-		return nil, err
-	}
-	// Where the system allows it the name goes at once, so that nothing remains of a process that is killed.
-	_ = os.Remove(file.Name())
-	return &spool{file}, nil
-}
-
-// rewind goes back to the start and tells how much was written.
-func (s *spool) rewind() (size int64, err error) {
-	if size, err = s.Seek(0, io.SeekCurrent); err != nil {
-		return 0, err
-	}
-	_, err = s.Seek(0, io.SeekStart)
-	return size, err
-}
-
-// Close closes and removes the file.
-func (s *spool) Close() error {
-	err := s.File.Close()
-	_ = os.Remove(s.Name()) // Usually it is gone already.
-	return err
+	return errors.Join(err, conn.removeArtifactImages(ctx, images))
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -26,18 +27,33 @@ type Options struct {
 	// Host is the engine's address, for example unix:///var/run/docker.sock. Empty means: DOCKER_HOST, then the context
 	// that the Docker CLI uses (DOCKER_CONTEXT or its configuration), then the platform's socket.
 	Host string
+	// HostFrom says where Host was set, for errors; without it, it is the provider block.
+	HostFrom string
 	// Logger receives what is worth knowing but stops nothing; nil discards it.
 	Logger *slog.Logger
+	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
+	Subnets SubnetPool
 }
 
 // Backend is an enclave.Backend on one Docker Engine. It is safe for concurrent use.
 type Backend struct {
 	logger  *slog.Logger
 	connect func() (*connection, error)
+	pool    SubnetPool
+	// routes tells what this machine reaches by itself; tests put others in its place.
+	routes func() ([]route, error)
 	// records serialises writers of one record within this process; across processes the engine's lock does.
 	records keyedMutex
+	// small remembers small artifacts, imageUsers which user an image's process runs as.
+	small      smallCache
+	imageUsers sync.Map
+	// prepared keeps two services from preparing the same artifact at the same time.
+	prepared keyedMutex
+	// seeding keeps a persistent directory from being filled while a service that mounts it starts.
+	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
+	holds       holds
 	// silence is how long the holder of a lock may be silent; tests shorten it.
 	silence time.Duration
 }
@@ -50,16 +66,18 @@ type connection struct {
 	endpoint endpoint
 	// platform is asked once: it does not change while an engine runs.
 	platform func(ctx context.Context) (platform, error)
+	// builder is the builder to use, asked once too.
+	builder func(ctx context.Context) (build.BuilderVersion, error)
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
 func New(options Options) *Backend {
-	backend := &Backend{logger: options.Logger, silence: defaultSilence}
+	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, routes: machineRoutes}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}
 	backend.connect = sync.OnceValues(func() (*connection, error) {
-		endpoint, err := chooseEndpoint(options.Host)
+		endpoint, err := chooseEndpoint(options.Host, options.HostFrom)
 		if err != nil {
 			return nil, &enclave.UnreachableError{Endpoint: endpoint.Host, Chosen: endpoint.Chosen, Err: err}
 		}
@@ -69,6 +87,7 @@ func New(options Options) *Backend {
 		}
 		conn := &connection{Client: api, endpoint: endpoint}
 		conn.platform = rememberSuccess(conn.askPlatform)
+		conn.builder = rememberSuccess(conn.askBuilder)
 		return conn, nil
 	})
 	return backend

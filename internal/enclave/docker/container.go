@@ -39,6 +39,10 @@ type placement struct {
 	ports      map[string]publishedPort
 	// volumes maps mount paths to the volumes that stand there.
 	volumes map[string]string
+	// fresh tells of mount paths whether the persistent directory there is new, persistent maps keys of persistent
+	// directories to when their volumes were made.
+	fresh      map[string]bool
+	persistent map[string]string
 	// noInit is set where the engine has no init binary.
 	noInit bool
 }
@@ -71,7 +75,7 @@ func containerOptions(request enclave.ServiceRequest, chosen placement) (client.
 		host.ShmSize = spec.GPU.SharedMemoryMB * bytesPerMiB
 	}
 	image := request.Image.Name
-	if image == "" {
+	if image == "" || request.Image.Moved {
 		image = request.Image.ID
 	}
 	own := func(text string) string { return replacePlaceholder(text, spec.IPPlaceholder, chosen.address.String()) }
@@ -120,6 +124,13 @@ func serviceLabels(request enclave.ServiceRequest, chosen placement) (map[string
 		}
 		labels[labelAliases] = string(aliases)
 	}
+	if len(chosen.persistent) > 0 {
+		persistent, err := json.Marshal(chosen.persistent)
+		if err != nil {
+			return nil, err
+		}
+		labels[labelPersistent] = string(persistent)
+	}
 	if len(request.Spec.FilesToBeMoved) > 0 {
 		moves, err := json.Marshal(slices.Sorted(maps.Values(request.Spec.FilesToBeMoved)))
 		if err != nil {
@@ -150,12 +161,12 @@ func portBindings(ports map[string]publishedPort) (network.PortMap, network.Port
 }
 
 // mountsOf mounts volumes and what the machine shares. An artifact hides what the image has at its path; a persistent
-// directory that is new starts with the image's content, owner and mode, as every named volume does in Docker, since
-// images that run as another user than root could not write to it otherwise.
+// directory that is new and has no seed starts with the image's content, owner and mode, as every named volume does in
+// Docker, since images that run as another user than root could not write to it otherwise.
 func mountsOf(spec plan.ServiceSpec, volumes map[string]string) []mount.Mount {
 	var mounts []mount.Mount
 	for _, path := range slices.Sorted(maps.Keys(spec.Files)) {
-		hides := spec.Files[path].PersistentKey == ""
+		hides := spec.Files[path].PersistentKey == "" || len(spec.Files[path].Seed) > 0
 		mounts = append(mounts, mount.Mount{Type: mount.TypeVolume, Source: volumes[path], Target: path, VolumeOptions: &mount.VolumeOptions{NoCopy: hides}})
 	}
 	for _, path := range slices.Sorted(maps.Keys(spec.BindMounts)) {

@@ -11,7 +11,9 @@ import (
 func TestDockerConforms(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
-	enclavetest.Run(t, backend, enclavetest.BuildImages(t, backend))
+	images := enclavetest.BuildImages(t, backend)
+	images.Unprivileged = enclavetest.BuildUnprivileged(t, backend, images)
+	enclavetest.Run(t, backend, images)
 }
 
 func TestDockerObservesWithAConstantNumberOfCalls(t *testing.T) {

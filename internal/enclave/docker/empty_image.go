@@ -95,6 +95,26 @@ func emptyImageArchive(kind platform) ([]byte, error) {
 	return packFiles([]storeFile{{"layer.tar", layer}, {configName, config}, {"manifest.json", manifest}})
 }
 
+// removeEmptyImageOf removes the empty image while the store of an enclave still stands on it, which does it no harm;
+// shared tells that other enclaves use the image, so that it stays.
+func (c *connection) removeEmptyImageOf(ctx context.Context, name string) (shared bool, err error) {
+	using, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("ancestor", emptyImage)})
+	if err != nil {
+		return false, fmt.Errorf("list containers of image %s: %w", emptyImage, c.translate(err))
+	}
+	for _, item := range using.Items {
+		if item.Labels[enclave.LabelEnclave] != name {
+			return true, nil
+		}
+	}
+	// Somebody who needs it at this very moment makes it again.
+	_, err = c.ImageRemove(ctx, emptyImage, client.ImageRemoveOptions{Force: true, PruneChildren: true})
+	if err == nil || errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return false, fmt.Errorf("remove image %s: %w", emptyImage, c.translate(err))
+}
+
 // removeEmptyImage removes the empty image unless a container uses it.
 func (c *connection) removeEmptyImage(ctx context.Context) error {
 	_, err := c.ImageRemove(ctx, emptyImage, client.ImageRemoveOptions{PruneChildren: true})

@@ -49,7 +49,11 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if existing.Owner != spec.Owner {
 			return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 		}
-		return existing, conn.removeDeadLocks(ctx, spec.Name)
+		found, err := conn.storeAndLocks(ctx, spec.Name)
+		if err == nil {
+			err = b.removeDeadLocks(ctx, conn, found)
+		}
+		return existing, err
 	}
 	if !errors.Is(err, enclave.ErrNotFound) {
 		return nil, err
@@ -98,7 +102,7 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
-	if err := conn.completeNetwork(ctx, spec.Name, spec.Owner); err != nil {
+	if err := b.completeNetwork(ctx, conn, spec.Name, spec.Owner); err != nil {
 		return fmt.Errorf("make its network: %w", err)
 	}
 	files, err := conn.readStore(ctx, spec.Name, folderState+"/"+stateEnclave)
@@ -194,6 +198,10 @@ type enclaveState struct {
 	network network.Summary
 	// stopped maps services to the ID of the container that StopService has stopped.
 	stopped map[string]string
+	// used maps keys of persistent directories to when the volume was made that was used.
+	used map[string]string
+	// places are those of services that did not get the one that hangs on their name.
+	places map[string]place
 }
 
 // observeState asks for network and store at the same time. A half-made enclave is not there: CreateEnclave completes
@@ -216,13 +224,20 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("look for enclave %q: %w", name, err)
 	}
-	slots, stopped := map[string][]byte{}, map[string]string{}
+	slots, stopped, used := map[string][]byte{}, map[string]string{}, map[string]string{}
+	places := map[string][]byte{}
 	for file, content := range files {
 		if rest, found := strings.CutPrefix(file, stateEnclave+"/"); found {
 			slots[rest] = content
 		}
 		if rest, found := strings.CutPrefix(file, stateStopped+"/"); found {
 			stopped[rest] = string(content)
+		}
+		if rest, found := strings.CutPrefix(file, stateUsed+"/"); found {
+			used[rest] = string(content)
+		}
+		if rest, found := strings.CutPrefix(file, statePlaces+"/"); found {
+			places[rest] = content
 		}
 	}
 	newest, found := newestSlot(slots)
@@ -238,7 +253,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 			Backend: backendName, Name: name, Owner: record.Owner, Network: networkName(name), Labels: record.Labels,
 			CreatedAt: record.CreatedAt, ExpiresAt: record.ExpiresAt, Key: record.Key,
 		},
-		network: oldestNetwork(networks.Items), stopped: stopped,
+		network: oldestNetwork(networks.Items), stopped: stopped, used: used, places: readPlaces(places),
 	}, nil
 }
 

@@ -29,9 +29,12 @@ type endpoint struct {
 
 // chooseEndpoint follows the order that the Docker CLI has, with the provider's own setting before all others. What is
 // known of the endpoint is returned with an error too.
-func chooseEndpoint(configured string) (endpoint, error) {
+func chooseEndpoint(configured, from string) (endpoint, error) {
+	if from == "" {
+		from = "docker.host in the provider block"
+	}
 	if configured != "" {
-		return endpoint{Host: configured, Chosen: "docker.host in the provider block", TLSDirectory: tlsDirectoryFromEnvironment(configured)}, nil
+		return endpoint{Host: configured, Chosen: from, TLSDirectory: tlsDirectoryFromEnvironment(configured)}, nil
 	}
 	if host := os.Getenv(client.EnvOverrideHost); host != "" {
 		return endpoint{Host: host, Chosen: "DOCKER_HOST", TLSDirectory: tlsDirectoryFromEnvironment(host)}, nil

@@ -54,7 +54,7 @@ func TestEndpointIsChosenLikeTheCLIDoes(t *testing.T) {
 	folder := cleanEnvironment(t)
 	check := func(configured, host, chosen string) {
 		t.Helper()
-		got, err := chooseEndpoint(configured)
+		got, err := chooseEndpoint(configured, "")
 		must(t, err)
 		if got.Host != host || !strings.Contains(got.Chosen, chosen) {
 			t.Errorf("got %+v, want %s chosen by %s", got, host, chosen)
@@ -100,7 +100,7 @@ func TestEndpointNeedsNoHome(t *testing.T) {
 	cleanEnvironment(t)
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("HOME", "")
-	got, err := chooseEndpoint("")
+	got, err := chooseEndpoint("", "")
 	must(t, err)
 	if got.Host != client.DefaultDockerHost {
 		t.Errorf("got %+v", got)

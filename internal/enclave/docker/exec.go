@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,12 +16,6 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
-)
-
-// The codes by which the engine tells that a command could not be run, as shells do.
-const (
-	codeNotExecutable = 126
-	codeNotFound      = 127
 )
 
 // runtimeFailure begins the text that the container runtime writes in place of a command's output.
@@ -57,7 +50,10 @@ func (b *Backend) exec(ctx context.Context, conn *connection, name, service stri
 	if len(request.Command) == 0 {
 		return nil, errors.New("the command has no words")
 	}
-	options := client.ExecCreateOptions{Cmd: request.Command, AttachStdout: true, AttachStderr: true, AttachStdin: request.Stdin != nil}
+	options := client.ExecCreateOptions{
+		Cmd: request.Command, User: request.User, WorkingDir: request.WorkingDir, TTY: request.Terminal != nil,
+		AttachStdout: true, AttachStderr: true, AttachStdin: request.Stdin != nil,
+	}
 	for _, key := range slices.Sorted(maps.Keys(request.Env)) {
 		options.Env = append(options.Env, key+"="+request.Env[key])
 	}
@@ -65,34 +61,35 @@ func (b *Backend) exec(ctx context.Context, conn *connection, name, service stri
 	if err != nil {
 		return nil, b.explainExec(ctx, conn, name, service, err)
 	}
-	var text bytes.Buffer
-	// The first bytes are kept in any case: they tell whether the command was run at all.
-	head := &prefixWriter{limit: 1024}
-	output := io.MultiWriter(head, &text)
-	if request.Output != nil {
-		output = io.MultiWriter(head, request.Output)
-	}
-	if err := conn.attach(ctx, created.ID, request.Stdin, output); err != nil {
+	streams := newExecStreams(request)
+	if err := conn.attach(ctx, created.ID, request, streams); err != nil {
 		return nil, b.explainExec(ctx, conn, name, service, err)
 	}
 	inspected, err := conn.ExecInspect(ctx, created.ID, client.ExecInspectOptions{})
 	if err != nil {
 		return nil, b.explainExec(ctx, conn, name, service, err)
 	}
-	if code := inspected.ExitCode; code == codeNotExecutable || code == codeNotFound {
+	if code := inspected.ExitCode; code == enclave.CodeNotExecutable || code == enclave.CodeNotFound {
+		reason := strings.TrimSpace(streams.head.String())
 		switch {
-		case runtimeGone.MatchString(head.String()):
-			return nil, b.explainEnd(ctx, name, service, strings.TrimSpace(head.String()))
-		case strings.HasPrefix(head.String(), runtimeFailure):
-			return nil, fmt.Errorf("the command could not be run (exit code %d): %s", code, strings.TrimSpace(head.String()))
+		case runtimeGone.MatchString(reason):
+			return nil, b.explainEnd(ctx, name, service, reason)
+		case strings.HasPrefix(reason, runtimeFailure):
+			if strings.Contains(reason, "executable file not found") || strings.Contains(reason, "no such file") {
+				code = enclave.CodeNotFound
+			}
+			return nil, &enclave.CommandError{Code: code, Err: errors.New(reason)}
 		}
 	}
-	return &enclave.ExecResult{Code: inspected.ExitCode, Output: text.String()}, nil
+	if err := streams.release(); err != nil {
+		return nil, err
+	}
+	return &enclave.ExecResult{Code: inspected.ExitCode, Output: streams.text.String()}, nil
 }
 
 // attach runs a prepared command to its end.
-func (c *connection) attach(ctx context.Context, id string, stdin io.Reader, output io.Writer) error {
-	attached, err := c.ExecAttach(ctx, id, client.ExecAttachOptions{})
+func (c *connection) attach(ctx context.Context, id string, request enclave.ExecRequest, streams *execStreams) error {
+	attached, err := c.ExecAttach(ctx, id, client.ExecAttachOptions{TTY: request.Terminal != nil})
 	if err != nil {
 		return err
 	}
@@ -100,14 +97,23 @@ func (c *connection) attach(ctx context.Context, id string, stdin io.Reader, out
 	// Reading from the connection knows nothing of the context.
 	stop := context.AfterFunc(ctx, attached.Close)
 	defer stop()
-	if stdin != nil {
+	if request.Terminal != nil {
+		following, end := context.WithCancel(ctx)
+		defer end()
+		go c.followSize(following, id, request.Terminal)
+	}
+	if request.Stdin != nil {
 		go func() {
 			// The command may end without having read everything: then writing fails, and that is none of our business.
-			_, _ = io.Copy(attached.Conn, stdin)
+			_, _ = io.Copy(attached.Conn, request.Stdin)
 			_ = attached.CloseWrite()
 		}()
 	}
-	_, err = stdcopy.StdCopy(output, output, attached.Reader)
+	if request.Terminal != nil {
+		_, err = io.Copy(streams.stdout, attached.Reader)
+	} else {
+		_, err = stdcopy.StdCopy(streams.stdout, streams.stderr, attached.Reader)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -141,17 +147,4 @@ func (b *Backend) explainEnd(ctx context.Context, name, service, reason string) 
 		}
 		time.Sleep(verdictPause)
 	}
-}
-
-// prefixWriter keeps the beginning of what is written.
-type prefixWriter struct {
-	bytes.Buffer
-	limit int
-}
-
-func (w *prefixWriter) Write(data []byte) (int, error) {
-	if room := w.limit - w.Len(); room > 0 {
-		w.Buffer.Write(data[:min(room, len(data))])
-	}
-	return len(data), nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -154,4 +155,19 @@ func newGate(t *testing.T, backend *Backend, limit int64, closed func()) *gate {
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return g
+}
+
+// createPublisher starts a container of somebody else that has a port of the host.
+func createPublisher(t *testing.T, conn *connection, image, name string, port int) string {
+	t.Helper()
+	bindings, exposed, err := portBindings(map[string]publishedPort{"x": {Port: plan.Port{Number: 80, Transport: transportTCP}, HostPort: port}})
+	must(t, err)
+	created, err := conn.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Name: name, Config: &container.Config{Image: image, Cmd: []string{"serve"}, ExposedPorts: exposed}, HostConfig: &container.HostConfig{PortBindings: bindings},
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = conn.removeContainer(context.Background(), created.ID) })
+	_, err = conn.ContainerStart(t.Context(), created.ID, client.ContainerStartOptions{})
+	must(t, err)
+	return created.ID
 }

@@ -3,12 +3,14 @@ package docker
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -40,7 +42,7 @@ func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
 		_, err := conn.createFromEmpty(t.Context(), storeName(name), objectLabels(name, roleStore, owner))
 		return err
 	}
-	network := func(name string) error { return conn.completeNetwork(t.Context(), name, testOwner) }
+	network := func(name string) error { return backend.completeNetwork(t.Context(), conn, name, testOwner) }
 	for title, prepare := range map[string]func(name string) error{
 		"store without network": store,
 		"network without store": network,
@@ -228,9 +230,26 @@ func (k *killing) killAfter(limit int64) (killed bool) {
 	}
 	_, err = k.backend.CreateEnclave(ctx, enclave.Spec{Name: k.name, Owner: testOwner})
 	must(k.T, err)
+	k.checkComplete(limit)
 	must(k.T, createAndStart(ctx, k.backend, k.name, k.request))
 	k.checkHealed(limit)
 	return true
+}
+
+// checkComplete checks that a service which has taken the place of the one before is whole, as nobody touches it again:
+// nothing may be left of its making.
+func (k *killing) checkComplete(limit int64) {
+	k.Helper()
+	snapshot, err := k.backend.Observe(k.Context(), k.name)
+	must(k.T, err)
+	if service, found := snapshot.Services["api"]; !found || service.Digest != k.request.Digest || len(snapshot.Extra) > 0 {
+		return
+	}
+	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	must(k.T, err)
+	if want := len(k.request.Spec.Files); len(volumes.Items) != want {
+		k.Errorf("after %d requests: the service is complete, with %d volumes, want %d", limit, len(volumes.Items), want)
+	}
 }
 
 // checkHealed checks that all is as if nobody had been killed.
@@ -300,6 +319,39 @@ func TestDockerTakesLocksOver(t *testing.T) {
 		if taken := time.Since(begun); taken > 5*time.Second {
 			t.Errorf("it took %s", taken)
 		}
+	})
+	t.Run("that nobody wants any more", func(t *testing.T) {
+		t.Parallel()
+		labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+		_, err := connectionOf(t, backend).createFromEmpty(t.Context(), lockName(name, "forgotten"), labels)
+		must(t, err)
+		unlock, err := backend.Lock(t.Context(), name, "run/other", "the next one")
+		must(t, err)
+		unlock()
+		if _, err := connectionOf(t, backend).ContainerInspect(t.Context(), lockName(name, "forgotten"), client.ContainerInspectOptions{}); !errdefs.IsNotFound(err) {
+			t.Errorf("a dead lock is left: %v", err)
+		}
+	})
+	t.Run("of this very process, which could not release it", func(t *testing.T) {
+		t.Parallel()
+		_, err := backend.Lock(t.Context(), name, "lost", "this process")
+		must(t, err)
+		// As where the engine is away when the lock is to be released.
+		var held struct {
+			Hold string `json:"hold"`
+		}
+		found, err := connectionOf(t, backend).ContainerInspect(t.Context(), lockName(name, "lost"), client.ContainerInspectOptions{})
+		must(t, err)
+		must(t, json.Unmarshal([]byte(found.Container.Config.Labels[labelHolderProcess]), &held))
+		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if _, err := backend.Lock(short, name, "lost", "another hold"); err == nil {
+			t.Fatal("it was taken over although it is held")
+		}
+		backend.holds.end(held.Hold)
+		unlock, err := backend.Lock(t.Context(), name, "lost", "this process, again")
+		must(t, err)
+		unlock()
 	})
 	foreign := objectLabels(name, roleLock, map[string]string{labelHolder: "somebody elsewhere", labelHolderProcess: `{"machine":"elsewhere","pid":1,"started":"1"}`})
 	impatient := New(Options{})

@@ -8,11 +8,6 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
-	"github.com/docker/cli/cli/config"
-	"github.com/docker/cli/cli/config/configfile"
-	"github.com/docker/cli/cli/config/credentials"
-	"github.com/moby/moby/api/pkg/authconfig"
-	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -91,7 +86,7 @@ func (c *connection) localImage(ctx context.Context, name string) (*enclave.Imag
 	if err != nil {
 		return nil, fmt.Errorf("look for image %q: %w", name, c.translate(err))
 	}
-	found := &enclave.Image{Name: name, ID: inspected.ID, Origin: originLocal}
+	found := &enclave.Image{Name: name, ID: inspected.ID, Origin: originLocal, Digest: repoDigest(name, inspected.RepoDigests)}
 	engine, err := c.platform(ctx)
 	if err != nil {
 		return nil, err
@@ -102,79 +97,73 @@ func (c *connection) localImage(ctx context.Context, name string) (*enclave.Imag
 	return found, nil
 }
 
-// pullImage pulls an image with the credentials of the package, else with those of the user's Docker configuration.
-func (b *Backend) pullImage(ctx context.Context, conn *connection, image plan.Image, name reference.Named) (*enclave.Image, error) {
-	credentials, err := registryAuth(image.Registry, name)
+// repoDigest is the one of an image's digests under which the registry of that name has it, or empty: what is built or
+// loaded has none.
+func repoDigest(name string, digests []string) string {
+	wanted, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		return nil, &enclave.ImageError{Image: image.Name, Action: actionPull, Err: err}
+		return ""
 	}
-	stream, err := conn.ImagePull(ctx, image.Name, client.ImagePullOptions{RegistryAuth: credentials})
-	if err == nil {
-		err = stream.Wait(ctx)
-	}
-	if err != nil {
-		translated := conn.translate(err)
-		if isUnreachable(translated) || ctx.Err() != nil {
-			return nil, fmt.Errorf("pull image %q: %w", image.Name, translated)
+	for _, text := range digests {
+		if found, err := reference.ParseNormalizedNamed(text); err == nil && found.Name() == wanted.Name() {
+			return text
 		}
-		// "Not found" is the registry's answer here; the image as a thing of the enclave is not what is meant.
-		return nil, &enclave.ImageError{Image: image.Name, Action: actionPull, Err: errors.New(translated.Error())}
 	}
-	pulled, err := conn.localImage(ctx, image.Name)
+	return ""
+}
+
+// ResolvedImage implements enclave.Images.
+func (b *Backend) ResolvedImage(ctx context.Context, image enclave.Image) (*enclave.Image, error) {
+	conn, err := b.connect()
 	if err != nil {
 		return nil, err
 	}
-	if pulled == nil {
-		return nil, &enclave.ImageError{Image: image.Name, Action: actionPull, Err: errors.New("it was removed as soon as it had been pulled")}
+	named, err := conn.localImage(ctx, image.Name)
+	if err != nil || named != nil && named.ID == image.ID {
+		return named, err
 	}
-	pulled.Origin = originPulled
-	return pulled, nil
+	found, err := conn.localImage(ctx, image.ID)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, fmt.Errorf("image %s, which %q was resolved to before: %w", image.ID, image.Name, enclave.ErrNotFound)
+	}
+	found.Name, found.Digest, found.Moved = image.Name, image.Digest, true
+	return found, nil
 }
 
-// hubIndex is the key under which credentials of Docker Hub are kept.
-const hubIndex = "https://index.docker.io/v1/"
-
-// registryAuth encodes credentials for one pull; empty when there are none.
-func registryAuth(given *plan.RegistryCredentials, name reference.Named) (string, error) {
-	if given != nil && (given.Username != "" || given.Password != "") {
-		return authconfig.Encode(registry.AuthConfig{Username: given.Username, Password: given.Password, ServerAddress: serverAddress(given.Registry, name)})
-	}
-	settings, err := dockerSettings()
+// RegistryDigest implements enclave.Images. The engine asks the registry, as it would for a pull.
+func (b *Backend) RegistryDigest(ctx context.Context, image plan.Image) (string, error) {
+	conn, err := b.connect()
 	if err != nil {
 		return "", err
 	}
-	found, err := settings.GetAuthConfig(serverAddress("", name))
+	name, err := reference.ParseNormalizedNamed(image.Name)
+	if err != nil || image.Build != nil {
+		return "", fmt.Errorf("image %q stands in no registry: %w", image.Name, enclave.ErrNotFound)
+	}
+	credentials, err := registryAuth(image.Registry, name)
 	if err != nil {
-		return "", fmt.Errorf("ask for the credentials of %s: %w", reference.Domain(name), err)
+		return "", fmt.Errorf("ask the registry for image %q: %w", image.Name, err)
 	}
-	if found.Username == "" && found.IdentityToken == "" && found.RegistryToken == "" && found.Auth == "" {
-		return "", nil
+	found, err := conn.DistributionInspect(ctx, reference.TagNameOnly(name).String(), client.DistributionInspectOptions{EncodedRegistryAuth: credentials})
+	if err != nil {
+		translated := conn.translate(err)
+		if isUnreachable(translated) || ctx.Err() != nil {
+			return "", translated
+		}
+		return "", fmt.Errorf("ask the registry for image %q: %w: %w", image.Name, enclave.ErrNotFound, translated)
 	}
-	return authconfig.Encode(registry.AuthConfig(found))
+	return reference.FamiliarName(name) + "@" + found.Descriptor.Digest.String(), nil
 }
 
-func serverAddress(given string, name reference.Named) string {
-	if given == "" {
-		given = reference.Domain(name)
-	}
-	if given == "docker.io" || given == "index.docker.io" {
-		return hubIndex
-	}
-	return strings.TrimSuffix(given, "/")
-}
-
-// dockerSettings reads the user's Docker configuration; without one there are no credentials.
-func dockerSettings() (*configfile.ConfigFile, error) {
-	directory := configDirectory()
-	if directory == "" {
-		return configfile.New(""), nil
-	}
-	settings, err := config.Load(directory)
+// RemoveImage removes an image that EnsureImage has built, unless a container uses it. Nothing in an enclave needs this:
+// images go with the enclaves that used them. It is for callers that build without one.
+func (b *Backend) RemoveImage(ctx context.Context, name string) error {
+	conn, err := b.connect()
 	if err != nil {
-		return nil, fmt.Errorf("read the Docker CLI's configuration: %w", err)
+		return err
 	}
-	if !settings.ContainsAuth() {
-		settings.CredentialsStore = credentials.DetectDefaultStore(settings.CredentialsStore)
-	}
-	return settings, nil
+	return conn.removeImage(ctx, name)
 }

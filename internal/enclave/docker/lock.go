@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"sync"
 	"time"
 
@@ -31,26 +32,54 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.ContainerInspect(ctx, storeName(name), client.ContainerInspectOptions{}); err != nil {
-		if errdefs.IsNotFound(err) {
-			return nil, noEnclave(name)
-		}
-		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, conn.translate(err))
+	found, err := conn.storeAndLocks(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
+	}
+	stored := false
+	for _, item := range found {
+		stored = stored || item.Labels[enclave.LabelRole] == roleStore
+	}
+	if !stored {
+		return nil, noEnclave(name)
+	}
+	if err := b.removeDeadLocks(ctx, conn, found); err != nil {
+		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
 	}
 	return b.acquire(ctx, conn, name, lock, holder)
 }
 
+// storeAndLocks lists an enclave's store and all its locks by one call.
+func (c *connection) storeAndLocks(ctx context.Context, name string) ([]container.Summary, error) {
+	// Engines match names with or without their leading slash.
+	names := fmt.Sprintf("^/?(%s$|%s)", regexp.QuoteMeta(storeName(name)), regexp.QuoteMeta(lockPrefix(name)))
+	found, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: withLabels(ofEnclave(name)).Add("name", names)})
+	if err != nil {
+		return nil, c.translate(err)
+	}
+	return found.Items, nil
+}
+
 func (b *Backend) acquire(ctx context.Context, conn *connection, name, lock, holder string) (unlock func(), err error) {
-	process, err := json.Marshal(thisProcess())
+	identity := thisProcess()
+	identity.Hold = b.holds.begin()
+	process, err := json.Marshal(identity)
 	if err != nil {
 		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
 	}
+	held := false
+	defer func() {
+		if !held {
+			b.holds.end(identity.Hold)
+		}
+	}()
 	labels := objectLabels(name, roleLock, map[string]string{labelLock: lock, labelHolder: holder, labelHolderProcess: string(process)})
-	waiter := lockWaiter{conn: conn, enclave: name, lock: lock, silence: b.silence}
+	waiter := lockWaiter{conn: conn, enclave: name, lock: lock, silence: b.silence, holds: &b.holds}
 	for {
 		id, err := conn.createFromEmpty(ctx, lockName(name, lock), labels)
 		if err == nil {
-			return b.hold(ctx, conn, id), nil
+			held = true
+			return b.hold(ctx, conn, id, identity.Hold), nil
 		}
 		if ctx.Err() != nil {
 			return nil, waiter.lockedError(ctx)
@@ -65,7 +94,7 @@ func (b *Backend) acquire(ctx context.Context, conn *connection, name, lock, hol
 }
 
 // hold shows that the lock's holder is alive until unlock is called.
-func (b *Backend) hold(ctx context.Context, conn *connection, id string) (unlock func()) {
+func (b *Backend) hold(ctx context.Context, conn *connection, id, hold string) (unlock func()) {
 	ctx = context.WithoutCancel(ctx)
 	done := make(chan struct{})
 	var beating sync.WaitGroup
@@ -86,10 +115,12 @@ func (b *Backend) hold(ctx context.Context, conn *connection, id string) (unlock
 	return sync.OnceFunc(func() {
 		close(done)
 		beating.Wait()
+		// Should the engine be away just now, the lock that stays is known not to be held.
+		b.holds.end(hold)
 		ctx, cancel := context.WithTimeout(ctx, cleanupTime)
 		defer cancel()
 		if err := conn.removeContainer(ctx, id); err != nil {
-			b.logger.Warn("a lock could not be released: it is taken over once this process has ended", "container", id, "error", err)
+			b.logger.Warn("a lock could not be released: whoever wants it next takes it over", "container", id, "error", err)
 		}
 	})
 }
@@ -110,6 +141,7 @@ type lockWaiter struct {
 	conn          *connection
 	enclave, lock string
 	silence       time.Duration
+	holds         *holds
 	pause         time.Duration
 	// The holder as last seen, and since when it has been silent on our own clock.
 	id          string
@@ -157,6 +189,9 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 		// A time that cannot be read stays zero: it is shown to people only.
 		w.since, _ = time.Parse(time.RFC3339Nano, holder.Created)
 	}
+	if w.holds.lost(holder.Config.Labels) {
+		return true, nil
+	}
 	if alive, known := holderAlive(holder.Config.Labels); known {
 		return !alive, nil
 	}
@@ -173,19 +208,19 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 	return time.Since(w.silentSince) > w.silence, nil
 }
 
-// removeDeadLocks removes the locks of processes that were killed. Nobody may ever want such a lock again, so it would
-// stay as long as the enclave.
-func (c *connection) removeDeadLocks(ctx context.Context, name string) error {
-	locks, err := c.containersOf(ctx, ofEnclave(name), ofRole(roleLock))
-	if err != nil {
-		return err
-	}
-	for _, item := range locks {
-		if alive, known := holderAlive(item.Labels); !known || alive {
+// removeDeadLocks removes the locks of processes that were killed, and what they read artifacts from. Nobody may ever
+// want such a lock again, so it would stay as long as the enclave.
+func (b *Backend) removeDeadLocks(ctx context.Context, conn *connection, found []container.Summary) error {
+	for _, item := range found {
+		if role := item.Labels[enclave.LabelRole]; role != roleLock && role != roleArtifact {
 			continue
 		}
-		if err := c.removeContainer(ctx, item.ID); err != nil {
-			return fmt.Errorf("remove the lock of a dead process: %w", err)
+		alive, known := holderAlive(item.Labels)
+		if dead := known && !alive || b.holds.lost(item.Labels); !dead {
+			continue
+		}
+		if err := conn.removeContainer(ctx, item.ID); err != nil {
+			return fmt.Errorf("remove what a dead process has left: %w", err)
 		}
 	}
 	return nil
@@ -238,6 +273,8 @@ type processIdentity struct {
 	PID     int    `json:"pid"`
 	// Started keeps a new process apart from a dead one with the same number.
 	Started string `json:"started,omitempty"`
+	// Hold tells the process itself whether it still holds the lock, or could not release it.
+	Hold string `json:"hold,omitempty"`
 }
 
 func thisProcess() processIdentity {

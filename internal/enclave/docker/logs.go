@@ -23,7 +23,7 @@ func (b *Backend) Logs(ctx context.Context, name, service string, options enclav
 	if err != nil {
 		return nil, fmt.Errorf("read logs: %w", err)
 	}
-	request := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: options.Follow}
+	request := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: options.Follow, Timestamps: options.Timestamps}
 	if options.Tail > 0 {
 		request.Tail = strconv.Itoa(options.Tail)
 	}

@@ -2,11 +2,13 @@ package docker
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -20,70 +22,108 @@ import (
 
 // fillMounts puts artifacts into the volumes of a container that has not been started, and moves files to their final
 // places. Copying into such a container works on its volumes and its root file system.
-func (c *connection) fillMounts(ctx context.Context, id, name string, request enclave.ServiceRequest) error {
-	spools := map[string]*spool{}
-	defer func() {
-		for _, spool := range spools {
-			spool.Close() //nolint:errcheck // It is removed with all that it holds.
-		}
-	}()
+func (b *Backend) fillMounts(ctx context.Context, conn *connection, id string, request enclave.ServiceRequest, chosen placement) error {
 	for _, mountPath := range slices.Sorted(maps.Keys(request.Spec.Files)) {
-		for _, artifact := range request.Spec.Files[mountPath].Artifacts {
-			digest, found := request.Artifacts[artifact]
-			if !found {
-				return fmt.Errorf("files at %s: artifact %q is not known", mountPath, artifact)
-			}
-			if spools[digest] == nil {
-				fetched, err := c.fetchArtifact(ctx, name, digest)
-				if err != nil {
-					return fmt.Errorf("files at %s: artifact %q: %w", mountPath, artifact, err)
-				}
-				spools[digest] = fetched
-			}
-			if _, err := spools[digest].Seek(0, io.SeekStart); err != nil {
-				return fmt.Errorf("files at %s: artifact %q: %w", mountPath, artifact, err)
-			}
-			if err := c.extract(ctx, id, mountPath, spools[digest], request.Spec.User); err != nil {
-				return fmt.Errorf("files at %s: artifact %q: %w", mountPath, artifact, err)
-			}
+		mount := request.Spec.Files[mountPath]
+		filler := &filler{Backend: b, conn: conn, id: id, name: chosen.enclave, path: mountPath}
+		var err error
+		if filler.digests, err = digestsOf(mount, request.Artifacts); err != nil {
+			return fmt.Errorf("files at %s: %w", mountPath, err)
+		}
+		if filler.as, err = b.ownOf(ctx, conn, id, request, mount); err != nil {
+			return fmt.Errorf("files at %s: %w", mountPath, err)
+		}
+		if mount.PersistentKey != "" {
+			err = filler.persistent(ctx, mount, chosen.fresh[mountPath])
+		} else {
+			err = filler.fill(ctx, chosen.volumes[mountPath])
+		}
+		if err != nil {
+			return fmt.Errorf("files at %s: %w", mountPath, err)
 		}
 	}
 	for _, source := range slices.Sorted(maps.Keys(request.Spec.FilesToBeMoved)) {
 		target := request.Spec.FilesToBeMoved[source]
-		if err := c.copyBetween(ctx, id, source, id, target); err != nil {
+		if err := conn.copyBetween(ctx, id, source, id, target); err != nil {
 			return fmt.Errorf("move %s to %s: %w", source, target, err)
 		}
 	}
 	return nil
 }
 
-// extract unpacks a tar stream at a path where a volume stands. Everything belongs to root, or to the user that the
-// service runs as where the package names one, so that the service can write to what is its own copy.
-func (c *connection) extract(ctx context.Context, id, mountPath string, content io.Reader, user *plan.User) error {
-	base := path.Base(mountPath)
-	owner := tar.Header{}
-	if user != nil {
-		owner.Uid = int(user.UID)
-		if user.GID != nil {
-			owner.Gid = int(*user.GID)
+// mountedContent is one artifact at a mount.
+type mountedContent struct{ artifact, digest string }
+
+// digestsOf gives what is put at a mount, in order.
+func digestsOf(mount plan.Mount, artifacts map[string]string) ([]mountedContent, error) {
+	names := mount.Mounted()
+	contents := make([]mountedContent, len(names))
+	for i, artifact := range names {
+		digest, found := artifacts[artifact]
+		if !found {
+			return nil, fmt.Errorf("artifact %q is not known", artifact)
+		}
+		contents[i] = mountedContent{artifact, digest}
+	}
+	return contents, nil
+}
+
+// filler fills one mount of a container.
+type filler struct {
+	*Backend
+	conn    *connection
+	id      string // of the container
+	name    string // of the enclave
+	path    string
+	as      own
+	digests []mountedContent
+}
+
+// fill puts artifacts into a mount, one after another. A volume that is still empty is filled with a large artifact by
+// the engine itself; empty names none.
+func (f *filler) fill(ctx context.Context, empty string) error {
+	if len(f.digests) == 0 {
+		return f.extract(ctx)
+	}
+	for i, content := range f.digests {
+		volume := ""
+		if i == 0 {
+			volume = empty
+		}
+		if err := f.put(ctx, content.digest, volume); err != nil {
+			return fmt.Errorf("artifact %q: %w", content.artifact, err)
 		}
 	}
-	return c.copyInto(ctx, id, path.Dir(mountPath), func(archive *tar.Writer) error {
-		// The mount's own folder is an entry too, so that it gets its owner.
-		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: base + "/", Mode: 0o755, Uid: owner.Uid, Gid: owner.Gid}); err != nil {
+	return nil
+}
+
+func (f *filler) put(ctx context.Context, digest, empty string) error {
+	small, err := f.readSmall(ctx, f.conn, f.name, digest)
+	if err == nil {
+		return f.extract(ctx, bytes.NewReader(small))
+	}
+	if !errors.Is(err, errNotSmall) {
+		return err
+	}
+	if empty != "" {
+		image, err := f.prepare(ctx, f.conn, f.name, digest, f.as)
+		if err != nil {
 			return err
 		}
-		return eachEntry(content, func(header *tar.Header, body io.Reader) error {
-			header.Name = path.Join(base, path.Clean("/"+header.Name))
-			if header.Name == base {
-				return nil
-			}
-			if header.Typeflag == tar.TypeLink {
-				header.Linkname = path.Join(base, path.Clean("/"+header.Linkname))
-			}
-			header.Uid, header.Gid, header.Uname, header.Gname = owner.Uid, owner.Gid, "", ""
-			return copyEntry(archive, header, body)
-		})
+		return f.conn.fillFromImage(ctx, f.name, image, empty)
+	}
+	content, err := f.openArtifact(ctx, f.conn, f.name, digest)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.extract(ctx, content), content.Close())
+}
+
+// extract unpacks tar streams at the mount, where a volume stands. The mount's own folder is an entry too, so that it
+// gets its owner.
+func (f *filler) extract(ctx context.Context, contents ...io.Reader) error {
+	return f.conn.copyInto(ctx, f.id, path.Dir(f.path), func(archive *tar.Writer) error {
+		return f.as.pack(archive, path.Base(f.path), contents...)
 	})
 }
 
@@ -191,5 +231,34 @@ func copyEntry(archive *tar.Writer, header *tar.Header, body io.Reader) error {
 		return err
 	}
 	_, err := io.Copy(archive, body)
+	return err
+}
+
+// spool is a temporary file that is gone when it is closed.
+type spool struct{ *os.File }
+
+func newSpool() (*spool, error) {
+	file, err := os.CreateTemp("", "sundog-artifact-*")
+	if err != nil {
+		return nil, err
+	}
+	// Where the system allows it the name goes at once, so that nothing remains of a process that is killed.
+	_ = os.Remove(file.Name())
+	return &spool{file}, nil
+}
+
+// rewind goes back to the start and tells how much was written.
+func (s *spool) rewind() (size int64, err error) {
+	if size, err = s.Seek(0, io.SeekCurrent); err != nil {
+		return 0, err
+	}
+	_, err = s.Seek(0, io.SeekStart)
+	return size, err
+}
+
+// Close closes and removes the file.
+func (s *spool) Close() error {
+	err := s.File.Close()
+	_ = os.Remove(s.Name()) // Usually it is gone already.
 	return err
 }

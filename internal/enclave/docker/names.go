@@ -20,6 +20,8 @@ const (
 	roleVolume  = "volume"
 	roleLock    = "lock"
 	roleImage   = "image"
+	// roleArtifact is the image of a large artifact, and a container that reads it.
+	roleArtifact = "artifact"
 )
 
 // Labels that only this backend uses.
@@ -31,6 +33,8 @@ const (
 	labelGeneration    = enclave.LabelPrefix + "generation"     // ties volumes to the container that they were made for
 	labelMoves         = enclave.LabelPrefix + "moves"          // JSON, list of paths that were written into the root file system
 	labelPersistentKey = enclave.LabelPrefix + "persistent-key" // of a persistent directory's volume
+	labelTracked       = enclave.LabelPrefix + "tracked"        // of a persistent directory's volume whose use is noted in the store
+	labelPersistent    = enclave.LabelPrefix + "persistent"     // JSON, map of persistent key to when its volume was made
 	labelLock          = enclave.LabelPrefix + "lock"           // a lock's name
 	labelHolder        = enclave.LabelPrefix + "holder"         // who holds a lock, for people
 	labelHolderProcess = enclave.LabelPrefix + "holder-process" // who holds a lock, for the next one who wants it
@@ -49,8 +53,10 @@ func pendingName(enclave, service string) string { return serviceName(enclave, s
 
 func lockName(enclave, name string) string {
 	sum := sha256.Sum256([]byte(name))
-	return "sundog-" + enclave + "_lock_" + hex.EncodeToString(sum[:8])
+	return lockPrefix(enclave) + hex.EncodeToString(sum[:8])
 }
+
+func lockPrefix(enclave string) string { return "sundog-" + enclave + "_lock_" }
 
 // objectLabels are the labels of everything that belongs to an enclave.
 func objectLabels(name, role string, more ...map[string]string) map[string]string {

@@ -16,10 +16,10 @@ import (
 
 // completeNetwork makes an enclave's network unless it is there, and removes what a killed attempt left. The caller
 // holds the enclave's lock of creation.
-func (c *connection) completeNetwork(ctx context.Context, name, owner string) error {
-	found, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))})
+func (b *Backend) completeNetwork(ctx context.Context, conn *connection, name, owner string) error {
+	found, err := conn.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))})
 	if err != nil {
-		return c.translate(err)
+		return conn.translate(err)
 	}
 	var networks []network.Summary
 	for _, item := range found.Items {
@@ -27,65 +27,115 @@ func (c *connection) completeNetwork(ctx context.Context, name, owner string) er
 			networks = append(networks, item)
 			continue
 		}
-		if err := c.removeNetwork(ctx, item.ID); err != nil {
+		if err := conn.removeNetwork(ctx, item.ID); err != nil {
 			return err
 		}
 	}
 	if len(networks) > 0 {
 		return nil
 	}
-	labels := objectLabels(name, roleNetwork, map[string]string{enclave.LabelOwner: owner})
+	return b.createNetwork(ctx, conn, name, owner)
+}
+
+// networkAttempts bounds how often a subnet is chosen that somebody else takes in the same moment.
+const networkAttempts = 10
+
+// createNetwork makes the network with a subnet that is free. The engine has the last word: somebody else may take a subnet
+// between the question and the answer, and is not among the networks before it has got it.
+func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, owner string) error {
 	var lastError error
-	for range 10 {
-		subnet, err := c.freeSubnet(ctx, name, owner)
+	for range networkAttempts {
+		seen, err := b.lookAround(ctx, conn)
 		if err != nil {
 			return err
 		}
-		_, err = c.NetworkCreate(ctx, networkName(name), client.NetworkCreateOptions{
-			Driver: "bridge", Labels: labels,
-			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Masked().Addr().Next(), IPRange: dynamicRange(subnet)}}},
-		})
-		if err == nil {
-			return nil
+		free, err := b.freeSubnets(ctx, conn, name, owner, seen)
+		if err != nil {
+			return err
 		}
-		if !strings.Contains(err.Error(), "overlap") {
-			return c.translate(err)
+		for _, subnet := range free {
+			if lastError = conn.takeSubnet(ctx, name, owner, subnet); lastError == nil {
+				return nil
+			}
+			if !strings.Contains(lastError.Error(), "overlap") {
+				return lastError
+			}
 		}
-		// Somebody else took the subnet between the question and the answer.
-		lastError = c.translate(err)
 	}
 	return lastError
 }
 
-// freeSubnet lets the engine choose a subnet from its own pools: it makes a network, reads what it got, and removes it
-// again. Docker gives fixed addresses only in networks whose subnet was stated.
-func (c *connection) freeSubnet(ctx context.Context, name, owner string) (subnet netip.Prefix, err error) {
-	created, err := c.NetworkCreate(ctx, networkName(name)+"_probe", client.NetworkCreateOptions{
-		Driver: "bridge", Labels: objectLabels(name, roleProbe, map[string]string{enclave.LabelOwner: owner}),
+func (c *connection) takeSubnet(ctx context.Context, name, owner string, subnet netip.Prefix) error {
+	_, err := c.NetworkCreate(ctx, networkName(name), client.NetworkCreateOptions{
+		Driver: "bridge", Labels: objectLabels(name, roleNetwork, map[string]string{enclave.LabelOwner: owner}),
+		IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Masked().Addr().Next(), IPRange: dynamicRange(subnet)}}},
 	})
-	if err != nil {
-		if text := err.Error(); strings.Contains(text, "available") && strings.Contains(text, "pool") {
-			return subnet, fmt.Errorf("%w: each enclave takes one of the engine's subnets, so remove networks that are not needed, or add to default-address-pools in the engine's daemon.json", c.translate(err))
-		}
-		return subnet, c.translate(err)
+	return c.translate(err)
+}
+
+// freeSubnets gives subnets to try, at least one.
+func (b *Backend) freeSubnets(ctx context.Context, conn *connection, name, owner string, seen *occupied) ([]netip.Prefix, error) {
+	if b.pool.isZero() {
+		subnet, err := conn.engineSubnet(ctx, name, owner, seen)
+		return []netip.Prefix{subnet}, err
 	}
+	free := poolSubnets(b.pool, name, seen)
+	if len(free) == 0 {
+		return nil, poolExhausted(b.pool, seen)
+	}
+	return free, nil
+}
+
+// engineSubnet lets the engine choose a subnet from its own pools: it makes a network, reads what it got, and removes it
+// again. Docker gives fixed addresses only in networks whose subnet was stated. The engine looks at the main table of
+// routes alone; what overlaps with another route is kept until a better one is found, so that it is not offered again.
+func (c *connection) engineSubnet(ctx context.Context, name, owner string, seen *occupied) (subnet netip.Prefix, err error) {
+	var probes []string
 	defer func() {
 		detached, cancel := detach(ctx)
 		defer cancel()
-		if removeErr := c.removeNetwork(detached, created.ID); err == nil {
-			err = removeErr
+		for _, probe := range probes {
+			err = errors.Join(err, c.removeNetwork(detached, probe))
 		}
 	}()
-	inspected, err := c.NetworkInspect(ctx, created.ID, client.NetworkInspectOptions{})
+	refused := ""
+	for {
+		created, err := c.NetworkCreate(ctx, networkName(name)+"_probe", client.NetworkCreateOptions{
+			Driver: "bridge", Labels: objectLabels(name, roleProbe, map[string]string{enclave.LabelOwner: owner}),
+		})
+		if err != nil {
+			err = c.translate(err)
+			if isExhausted(err) {
+				err = enginePoolsExhausted(err, seen)
+			}
+			if refused != "" {
+				err = fmt.Errorf("%w (%s)", err, refused)
+			}
+			return subnet, err
+		}
+		probes = append(probes, created.ID)
+		if subnet, err = c.subnetOfNetwork(ctx, created.ID); err != nil {
+			return subnet, err
+		}
+		reason := seen.routed(subnet)
+		if reason == "" {
+			return subnet, nil
+		}
+		refused = fmt.Sprintf("%s overlaps with %s", subnet, reason)
+	}
+}
+
+func (c *connection) subnetOfNetwork(ctx context.Context, id string) (netip.Prefix, error) {
+	inspected, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
 	if err != nil {
-		return subnet, c.translate(err)
+		return netip.Prefix{}, c.translate(err)
 	}
 	for _, item := range inspected.Network.IPAM.Config {
 		if item.Subnet.Addr().Is4() {
 			return item.Subnet, nil
 		}
 	}
-	return subnet, errors.New("the engine gave the network no IPv4 subnet")
+	return netip.Prefix{}, errors.New("the engine gave the network no IPv4 subnet")
 }
 
 // dynamicRange is the upper half of a subnet: containers that somebody attaches without asking for an address get one

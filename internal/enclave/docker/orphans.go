@@ -14,7 +14,10 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
-var _ enclave.Tidy = (*Backend)(nil)
+var (
+	_ enclave.Tidy      = (*Backend)(nil)
+	_ enclave.Remaining = (*Backend)(nil)
+)
 
 // left is what carries one enclave's label.
 type left struct {
@@ -47,6 +50,23 @@ func (b *Backend) Orphans(ctx context.Context) ([]enclave.Orphan, error) {
 	}
 	slices.SortFunc(orphans, func(a, b enclave.Orphan) int { return strings.Compare(a.Name, b.Name) })
 	return orphans, nil
+}
+
+// Remains implements enclave.Remaining.
+func (b *Backend) Remains(ctx context.Context, name string) (*enclave.Orphan, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	found, err := conn.leftBehind(ctx, ofEnclave(name))
+	if err != nil {
+		return nil, fmt.Errorf("look for what is left of enclave %q: %w", name, err)
+	}
+	item := found[name]
+	if item == nil || len(item.Objects) == 0 {
+		return nil, nil //nolint:nilnil // That nothing is left is an ordinary answer.
+	}
+	return &item.Orphan, nil
 }
 
 // RemoveOrphan implements enclave.Tidy. Nobody can make an enclave of the name meanwhile.
@@ -101,6 +121,7 @@ func (b *Backend) removeOrphan(ctx context.Context, conn *connection, name strin
 		}),
 		conn.removeVolumes(ctx, ofEnclave(name)),
 		conn.removeNetworks(ctx, name),
+		conn.removeAllArtifactImages(ctx, name),
 	)
 }
 
@@ -157,6 +178,13 @@ func (c *connection) leftBehind(ctx context.Context, labels string) (map[string]
 	for _, item := range volumes.Items {
 		note(item.Labels, "volume "+item.Name, parseTime(item.CreatedAt)).data = true
 	}
+	images, err := c.ImageList(ctx, client.ImageListOptions{Filters: withLabels(labels, ofRole(roleArtifact))})
+	if err != nil {
+		return nil, c.translate(err)
+	}
+	for _, item := range images.Items {
+		note(item.Labels, "image of artifact "+item.Labels[enclave.LabelDigest], time.Unix(item.Created, 0))
+	}
 	containers, err := c.containersOf(ctx, labels)
 	if err != nil {
 		return nil, err
@@ -170,6 +198,8 @@ func (c *connection) leftBehind(ctx context.Context, labels string) (map[string]
 			noted.making = noted.making || alive || !known
 		case roleStore:
 			note(item.Labels, "container "+containerName(item), created).store = true
+		case roleArtifact:
+			note(item.Labels, "container "+containerName(item), created)
 		default:
 			note(item.Labels, "container "+containerName(item), created).data = true
 		}

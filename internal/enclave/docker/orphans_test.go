@@ -2,12 +2,14 @@ package docker
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
 // orphan finds what was left under a name; nil if that is nothing.
@@ -31,6 +33,9 @@ func TestDockerFindsAndRemovesOrphans(t *testing.T) {
 	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
 	must(t, err)
 	must(t, createAndStart(t.Context(), backend, name, serviceRequest(t, backend, image)))
+	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("big", 0o644, strings.Repeat("x", smallArtifact))})
+	must(t, err)
+	must(t, backend.PutArtifact(t.Context(), name, tree.Digest(), tree.WriteTar))
 	if found := orphan(t, backend, name); found != nil {
 		t.Errorf("an enclave is no orphan: %+v", found)
 	}
@@ -53,7 +58,8 @@ func TestDockerFindsAndRemovesOrphans(t *testing.T) {
 	// Without its store nobody can get it back.
 	must(t, conn.removeContainers(t.Context(), name, true))
 	found := orphan(t, backend, name)
-	if found == nil || found.Owner != testOwner || found.CreatedAt.IsZero() || !slices.Contains(found.Objects, "container "+serviceName(name, "api")) {
+	if found == nil || found.Owner != testOwner || found.CreatedAt.IsZero() || !slices.Contains(found.Objects, "container "+serviceName(name, "api")) ||
+		!slices.Contains(found.Objects, "image of artifact "+tree.Digest()) {
 		t.Fatalf("%+v", found)
 	}
 	unlock, err := backend.acquire(t.Context(), conn, name, lockCreation, "somebody who makes it")

@@ -1,176 +1,145 @@
 package docker
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
+	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"io"
 	"os"
-	"runtime"
+	"os/exec"
+	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/distribution/reference"
 	"github.com/moby/moby/api/pkg/authconfig"
+	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
-
-	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
-	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+	"golang.org/x/crypto/bcrypt"
 )
 
-// testRegistry is a small image registry that holds one image, "app:1", and asks for a password.
+// testRegistry is a real image registry on this machine, for one test, that asks for a password. The engine takes
+// registries on this machine without encryption.
 type testRegistry struct {
-	*httptest.Server
-	pulls atomic.Int32
+	*testing.T
+	conn    *connection
+	address string
 }
 
 const registryUser, registryPassword = "anna", "s3cret"
 
-func newTestRegistry(t *testing.T, architecture string) *testRegistry {
+func newTestRegistry(t *testing.T, conn *connection) *testRegistry {
 	t.Helper()
-	digestOf := func(data []byte) string {
-		sum := sha256.Sum256(data)
-		return "sha256:" + hex.EncodeToString(sum[:])
+	program := os.Getenv("SUNDOG_TEST_REGISTRY")
+	if program == "" {
+		t.Skip("SUNDOG_TEST_REGISTRY says where the program of tools/registry is")
 	}
-	var layer, packed bytes.Buffer
-	archive := tar.NewWriter(&layer)
-	// Each test's image is another one.
-	text := t.Name()
-	must(t, archive.WriteHeader(&tar.Header{Name: "name", Mode: 0o644, Size: int64(len(text))}))
-	_, err := archive.Write([]byte(text))
+	hash, err := bcrypt.GenerateFromPassword([]byte(registryPassword), bcrypt.MinCost)
 	must(t, err)
-	must(t, archive.Close())
-	zipper := gzip.NewWriter(&packed)
-	_, err = zipper.Write(layer.Bytes())
-	must(t, err)
-	must(t, zipper.Close())
-	config, err := json.Marshal(map[string]any{
-		"architecture": architecture, "os": "linux", "config": map[string]any{"Cmd": []string{"/none"}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digestOf(layer.Bytes())}},
-	})
-	must(t, err)
-	manifest, err := json.Marshal(map[string]any{
-		"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-		"config": map[string]any{"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(config), "digest": digestOf(config)},
-		"layers": []any{map[string]any{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": packed.Len(), "digest": digestOf(packed.Bytes())}},
-	})
-	must(t, err)
-	blobs := map[string][]byte{digestOf(config): config, digestOf(packed.Bytes()): packed.Bytes()}
-	result := &testRegistry{}
-	result.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
-		if user, password, _ := r.BasicAuth(); user != registryUser || password != registryPassword {
-			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
-			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`)
-			return
-		}
-		path, isBlob := strings.CutPrefix(r.URL.Path, "/v2/app/blobs/")
-		switch {
-		case r.URL.Path == "/v2/":
-		case r.URL.Path == "/v2/app/manifests/1" || r.URL.Path == "/v2/app/manifests/"+digestOf(manifest):
-			if r.Method == http.MethodGet {
-				result.pulls.Add(1)
-			}
-			w.Header().Set("Content-Type", "application/vnd.docker.distribution.manifest.v2+json")
-			w.Header().Set("Docker-Content-Digest", digestOf(manifest))
-			_, _ = w.Write(manifest)
-		case isBlob && blobs[path] != nil:
-			_, _ = w.Write(blobs[path])
-		default:
-			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprint(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`)
-		}
-	}))
-	t.Cleanup(result.Close)
-	return result
-}
-
-// image names an image of the registry. The engine takes registries on this machine without encryption.
-func (r *testRegistry) image(name string) string {
-	return strings.TrimPrefix(r.URL, "http://") + "/" + name
-}
-
-// login writes the user's configuration with the right password.
-func (r *testRegistry) login(t *testing.T, folder string) {
-	t.Helper()
-	secret := base64.StdEncoding.EncodeToString([]byte(registryUser + ":" + registryPassword))
-	writeFile(t, fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, strings.TrimPrefix(r.URL, "http://"), secret), folder, "config.json")
-}
-
-func TestDockerPullsWithTheUsersCredentials(t *testing.T) {
-	backend := dockerBackend(t)
-	connectionOf(t, backend)
-	source := newTestRegistry(t, runtime.GOARCH)
-	name := source.image("app:1")
-	defer func() {
-		_, err := connectionOf(t, backend).ImageRemove(t.Context(), name, client.ImageRemoveOptions{PruneChildren: true})
-		must(t, err)
-	}()
 	folder := t.TempDir()
-	t.Setenv("DOCKER_CONFIG", folder)
-	_, err := backend.EnsureImage(t.Context(), plan.Image{Name: name}, enclave.ImageMissing)
-	var refused *enclave.ImageError
-	if !errors.As(err, &refused) || refused.Action != "pull" {
-		t.Fatalf("without credentials: got error %v, want an ImageError", err)
-	}
-	mentions(t, err, name)
-	source.login(t, folder)
-	pulled, err := backend.EnsureImage(t.Context(), plan.Image{Name: name}, enclave.ImageMissing)
+	writeFile(t, registryUser+":"+string(hash)+"\n", folder, "htpasswd")
+	command := exec.CommandContext(t.Context(), program, filepath.Join(folder, "htpasswd"))
+	command.Stderr = os.Stderr
+	life, err := command.StdinPipe()
 	must(t, err)
-	if pulled.Origin != "pulled" || pulled.Name != name || pulled.ID == "" || len(pulled.Warnings) != 0 {
-		t.Errorf("got %+v", pulled)
-	}
-	count := source.pulls.Load()
-	local, err := backend.EnsureImage(t.Context(), plan.Image{Name: name}, enclave.ImageMissing)
+	output, err := command.StdoutPipe()
 	must(t, err)
-	if local.Origin != "local" || local.ID != pulled.ID || source.pulls.Load() != count {
-		t.Errorf("got %+v after %d more requests", local, source.pulls.Load()-count)
-	}
-	again, err := backend.EnsureImage(t.Context(), plan.Image{Name: name}, enclave.ImageAlways)
+	must(t, command.Start())
+	t.Cleanup(func() {
+		must(t, life.Close())
+		_ = command.Wait() // The end of the test's context may have killed it.
+	})
+	address, err := bufio.NewReader(output).ReadString('\n')
 	must(t, err)
-	if again.Origin != "pulled" || again.ID != pulled.ID {
-		t.Errorf("got %+v", again)
-	}
-	_, err = backend.EnsureImage(t.Context(), plan.Image{Name: source.image("app:2")}, enclave.ImageMissing)
-	mentions(t, err, "app:2", "manifest unknown")
+	return &testRegistry{T: t, conn: conn, address: strings.TrimSpace(address)}
 }
 
-func TestDockerPullsWithThePackagesCredentials(t *testing.T) {
-	backend := dockerBackend(t)
-	foreign := map[string]string{"amd64": "arm64"}[runtime.GOARCH]
-	if foreign == "" {
-		foreign = "amd64"
+// image names an image of the registry, and forgets what the engine has under that name when the test ends.
+func (r *testRegistry) image(name string) string {
+	r.Helper()
+	name = r.address + "/" + name
+	r.Cleanup(func() {
+		_, _ = r.conn.ImageRemove(r.cleanupContext(), name, client.ImageRemoveOptions{PruneChildren: true})
+	})
+	return name
+}
+
+// publish makes the registry have an image of the given content; the engine does not keep it.
+func (r *testRegistry) publish(name, architecture, content string) {
+	r.Helper()
+	archive, err := imageArchive(name, platform{OS: "linux", Architecture: architecture}, r.address+content)
+	must(r.T, err)
+	loaded, err := r.conn.ImageLoad(r.Context(), strings.NewReader(string(archive)))
+	must(r.T, err)
+	_, err = io.Copy(io.Discard, loaded)
+	must(r.T, err)
+	must(r.T, loaded.Close())
+	credentials, err := authconfig.Encode(registry.AuthConfig{Username: registryUser, Password: registryPassword})
+	must(r.T, err)
+	pushed, err := r.conn.ImagePush(r.Context(), name, client.ImagePushOptions{RegistryAuth: credentials})
+	must(r.T, err)
+	must(r.T, pushed.Wait(r.Context()))
+	r.forget(name)
+}
+
+// forget removes an image from the engine.
+func (r *testRegistry) forget(name string) {
+	r.Helper()
+	_, err := r.conn.ImageRemove(r.Context(), name, client.ImageRemoveOptions{PruneChildren: true})
+	must(r.T, err)
+}
+
+// settings writes the user's Docker configuration and makes it the one that counts.
+func (r *testRegistry) settings(format string, values ...any) {
+	r.Helper()
+	folder := r.TempDir()
+	writeFile(r.T, fmt.Sprintf(format, values...), folder, "config.json")
+	r.Setenv("DOCKER_CONFIG", folder)
+}
+
+// login is a configuration with a password.
+func (r *testRegistry) login(password string) {
+	r.Helper()
+	r.settings(`{"auths": {%q: {"auth": %q}}}`, r.address, encodedLogin(password))
+}
+
+func encodedLogin(password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(registryUser + ":" + password))
+}
+
+// helper puts a credential helper on PATH.
+func helper(t *testing.T, name, username, password string) {
+	t.Helper()
+	folder := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\nread -r url\necho '{\"ServerURL\":\"'$url'\",\"Username\":%q,\"Secret\":%q}'\n", username, password)
+	must(t, os.WriteFile(filepath.Join(folder, "docker-credential-"+name), []byte(script), 0o700))
+	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// imageArchive is what `docker save` would write for an image with one file of the given content.
+func imageArchive(name string, kind platform, content string) ([]byte, error) {
+	layer, err := packFiles([]storeFile{{"name", []byte(content)}})
+	if err != nil {
+		return nil, err
 	}
-	source := newTestRegistry(t, foreign)
-	name := source.image("app:1")
-	defer func() {
-		_, _ = connectionOf(t, backend).ImageRemove(t.Context(), name, client.ImageRemoveOptions{PruneChildren: true})
-	}()
-	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	image := plan.Image{Name: name, Registry: &plan.RegistryCredentials{Username: registryUser, Password: "wrong-" + registryPassword}}
-	_, err := backend.EnsureImage(t.Context(), image, enclave.ImageMissing)
-	mentions(t, err, name)
-	if strings.Contains(err.Error(), registryPassword) {
-		t.Errorf("the error shows the password: %v", err)
+	config, err := json.Marshal(map[string]any{
+		"architecture": kind.Architecture, "os": kind.OS, "config": map[string]any{"Cmd": []string{"/none"}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + sha256Hex(layer)}},
+	})
+	if err != nil {
+		return nil, err
 	}
-	image.Registry.Password = registryPassword
-	pulled, err := backend.EnsureImage(t.Context(), image, enclave.ImageMissing)
-	must(t, err)
-	if pulled.Origin != "pulled" || len(pulled.Warnings) != 1 {
-		t.Fatalf("got %+v, want a warning about the architecture", pulled)
+	configName := sha256Hex(config) + ".json"
+	manifest, err := json.Marshal([]map[string]any{{"Config": configName, "RepoTags": []string{name}, "Layers": []string{"layer.tar"}}})
+	if err != nil {
+		return nil, err
 	}
-	if !strings.Contains(pulled.Warnings[0], foreign) || !strings.Contains(pulled.Warnings[0], runtime.GOARCH) {
-		t.Errorf("the warning is %q", pulled.Warnings[0])
-	}
+	return packFiles([]storeFile{{"layer.tar", layer}, {configName, config}, {"manifest.json", manifest}})
 }
 
 func TestCredentialsComeFromHelpersToo(t *testing.T) {
@@ -195,4 +164,17 @@ func TestCredentialsComeFromHelpersToo(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", image, got, want)
 		}
 	}
+}
+
+func sha256Hex(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// cleanupContext outlives the test's own context.
+func (r *testRegistry) cleanupContext() context.Context {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Minute)
+	r.Cleanup(cancel)
+	return ctx
 }

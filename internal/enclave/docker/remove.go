@@ -18,8 +18,8 @@ import (
 // removals bounds how many containers or volumes are removed at the same time.
 const removals = 8
 
-// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave; so a
-// removal that was cut off is simply repeated.
+// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave, and as
+// nobody would know of anything that is left without it; so a removal that was cut off is simply repeated.
 func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	conn, err := b.connect()
 	if err != nil {
@@ -30,11 +30,17 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 		conn.removeVolumes(ctx, ofEnclave(name)),
 		conn.removeNetworks(ctx, name),
 		b.removeBuiltImages(ctx, conn, name),
+		conn.removeAllArtifactImages(ctx, name),
 	)
+	b.small.dropEnclave(name)
+	shared := false
+	if failure == nil {
+		shared, failure = conn.removeEmptyImageOf(ctx, name)
+	}
 	if failure == nil {
 		failure = conn.removeContainers(ctx, name, true)
 	}
-	if failure == nil {
+	if failure == nil && shared {
 		failure = conn.removeEmptyImage(ctx)
 	}
 	if failure == nil {
@@ -136,6 +142,11 @@ func (c *connection) remaining(ctx context.Context, name string) string {
 			parts = append(parts, "network "+item.Name)
 		}
 	}
+	if images, err := c.artifactImages(ctx, ofEnclave(name)); err == nil {
+		for digest := range images {
+			parts = append(parts, "image of artifact "+digest)
+		}
+	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
 }
@@ -149,16 +160,34 @@ func (b *Backend) removeBuiltImages(ctx context.Context, conn *connection, name 
 	if err != nil {
 		return err
 	}
+	// One after the other: they share layers, and the engine stumbles where two that do are removed at the same time.
 	var failures []error
 	for _, image := range files {
-		if len(image) == 0 {
-			continue
-		}
-		if err := conn.removeImage(ctx, string(image)); err != nil {
-			failures = append(failures, err)
+		switch text := string(image); {
+		case text == "":
+		case strings.HasPrefix(text, imageIDPrefix):
+			failures = append(failures, conn.removeSuperseded(ctx, text))
+		default:
+			failures = append(failures, conn.removeImage(ctx, text))
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// imageIDPrefix begins an image's ID, and no image's name.
+const imageIDPrefix = "sha256:"
+
+// removeSuperseded removes an image that Sundog has built and whose name means a newer one by now, unless a container
+// uses it.
+func (c *connection) removeSuperseded(ctx context.Context, id string) error {
+	inspected, err := c.ImageInspect(ctx, id)
+	if errdefs.IsNotFound(err) || err == nil && len(inspected.RepoTags) > 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove image %s: %w", id, c.translate(err))
+	}
+	return c.removeImage(ctx, id)
 }
 
 // removeImage removes an image that Sundog has built; one that a container uses stays, as does one of somebody else.

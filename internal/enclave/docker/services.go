@@ -47,13 +47,16 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	}
 	if request.Image.Origin == originBuilt {
 		// The note is written before the image is used, so that the enclave's removal finds the image in any case.
-		if err := conn.noteImage(ctx, name, request.Image.Name); err != nil {
+		if err := conn.noteImage(ctx, name, request.Image); err != nil {
 			return nil, err
 		}
 	}
 	id, chosen, err := b.createPending(ctx, conn, request, before)
 	if err == nil {
-		err = conn.fillMounts(ctx, id, name, request)
+		err = b.fillMounts(ctx, conn, id, request, chosen)
+	}
+	if err == nil {
+		err = conn.keepPlace(ctx, before.state, service, request.Task, placeOf(chosen.address.String(), chosen.ports))
 	}
 	if err != nil {
 		detached, cancel := detach(ctx)
@@ -66,10 +69,11 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 			return nil, err
 		}
 	}
-	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
+	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
 		return nil, err
 	}
-	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
+	// Whatever has the service's name has nothing half-done beside it, so this comes last.
+	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
 		return nil, err
 	}
 	return b.Service(ctx, name, service)
@@ -107,7 +111,7 @@ func (c *connection) predecessors(ctx context.Context, name string, request encl
 		return nil, err
 	}
 	service := request.Spec.Name
-	found := &predecessors{state: state, taken: reservationsBut(containers, name, service)}
+	found := &predecessors{state: state, taken: reservationsBut(containers, name, service).keptFor(state, containers, service)}
 	for _, item := range containers {
 		switch containerName(item) {
 		case serviceName(name, service):
@@ -130,6 +134,10 @@ func (c *connection) predecessors(ctx context.Context, name string, request encl
 		found.ports, _ = portsOf(item.Labels)
 		found.address, _ = netip.ParseAddr(item.Labels[labelAddress])
 	}
+	if kept, noted := state.places[service]; noted && found.ports == nil {
+		found.ports = kept.ports()
+		found.address, _ = netip.ParseAddr(kept.Address)
+	}
 	return found, nil
 }
 
@@ -138,7 +146,7 @@ func (c *connection) predecessors(ctx context.Context, name string, request encl
 func (b *Backend) createPending(ctx context.Context, conn *connection, request enclave.ServiceRequest, before *predecessors) (id string, chosen placement, err error) {
 	name, service := before.state.enclave.Name, request.Spec.Name
 	chosen = placement{enclave: name, generation: newGeneration()}
-	if chosen.volumes, err = conn.createVolumes(ctx, name, chosen.generation, request); err != nil {
+	if err = conn.createVolumes(ctx, before.state, request, &chosen); err != nil {
 		return "", chosen, err
 	}
 	subnet, gateway, err := subnetOf(before.state.network)
@@ -149,7 +157,10 @@ func (b *Backend) createPending(ctx context.Context, conn *connection, request e
 		chosen.noInit = b.withoutInit.Load()
 		chosen.address = before.address
 		if !subnet.Contains(chosen.address) || before.taken.addresses[chosen.address] {
-			if chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.addresses); err != nil {
+			if chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.avoided()); err != nil {
+				chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.addresses)
+			}
+			if err != nil {
 				return "", chosen, err
 			}
 		}
@@ -167,7 +178,7 @@ func (b *Backend) createPending(ctx context.Context, conn *connection, request e
 		if err != nil {
 			return id, chosen, err
 		}
-		now := reservationsBut(containers, name, service)
+		now := reservationsBut(containers, name, service).keptFor(before.state, containers, service)
 		if !now.conflicts(chosen, before.taken) {
 			return id, chosen, nil
 		}
@@ -227,6 +238,10 @@ func (c *connection) retire(ctx context.Context, item container.Summary) error {
 	if err := c.removeContainer(ctx, item.ID); err != nil {
 		return fmt.Errorf("remove the container that is replaced: %w", err)
 	}
+	if item.Image == item.ImageID {
+		// The engine names the image by its ID: the name that the container was made with means another one by now.
+		return c.removeSuperseded(ctx, item.ImageID)
+	}
 	return nil
 }
 
@@ -244,10 +259,13 @@ func (c *connection) rename(ctx context.Context, id, name string) error {
 	return nil
 }
 
-// noteImage writes down that an enclave uses an image that was built.
-func (c *connection) noteImage(ctx context.Context, name, image string) error {
-	file := fmt.Sprintf("%s/%016x", folderImages, hash64(image))
-	return c.writeStore(ctx, name, storeFile{file, []byte(image)})
+// noteImage writes down that an enclave uses an image that was built: its name, and its ID, which is all that is left of
+// it once the name means a newer one.
+func (c *connection) noteImage(ctx context.Context, name string, image enclave.Image) error {
+	file := func(text string) storeFile {
+		return storeFile{fmt.Sprintf("%s/%016x", folderImages, hash64(text)), []byte(text)}
+	}
+	return c.writeStore(ctx, name, file(image.Name), file(image.ID))
 }
 
 // RemoveService implements enclave.Services.
@@ -280,25 +298,32 @@ func newGeneration() string {
 
 // createVolumes makes one volume for each mount: a service's own one for artifacts, a shared one for a persistent
 // directory.
-func (c *connection) createVolumes(ctx context.Context, name, generation string, request enclave.ServiceRequest) (map[string]string, error) {
-	volumes := map[string]string{}
+func (c *connection) createVolumes(ctx context.Context, state *enclaveState, request enclave.ServiceRequest, chosen *placement) error {
+	name := state.enclave.Name
+	chosen.volumes, chosen.fresh, chosen.persistent = map[string]string{}, map[string]bool{}, map[string]string{}
 	for i, path := range slices.Sorted(maps.Keys(request.Spec.Files)) {
 		options := client.VolumeCreateOptions{
-			Name: fmt.Sprintf("%s.%s.%d", serviceName(name, request.Spec.Name), generation, i),
+			Name: fmt.Sprintf("%s.%s.%d", serviceName(name, request.Spec.Name), chosen.generation, i),
 			Labels: objectLabels(name, roleVolume, map[string]string{
-				enclave.LabelRun: request.Run, enclave.LabelService: request.Spec.Name, labelGeneration: generation,
+				enclave.LabelRun: request.Run, enclave.LabelService: request.Spec.Name, labelGeneration: chosen.generation,
 			}),
 		}
-		if key := request.Spec.Files[path].PersistentKey; key != "" {
+		key := request.Spec.Files[path].PersistentKey
+		if key != "" {
 			options.Name = persistentPrefix(name) + key
-			options.Labels = objectLabels(name, roleVolume, map[string]string{labelPersistentKey: key})
+			options.Labels = objectLabels(name, roleVolume, map[string]string{labelPersistentKey: key, labelTracked: "yes"})
 		}
-		if _, err := c.VolumeCreate(ctx, options); err != nil {
-			return nil, fmt.Errorf("make the volume for %s: %w", path, c.translate(err))
+		made, err := c.VolumeCreate(ctx, options)
+		if err != nil {
+			return fmt.Errorf("make the volume for %s: %w", path, c.translate(err))
 		}
-		volumes[path] = options.Name
+		chosen.volumes[path] = options.Name
+		if key != "" {
+			chosen.persistent[key] = made.Volume.CreatedAt
+			chosen.fresh[path] = isFresh(made.Volume.Labels, made.Volume.CreatedAt, state.used[key])
+		}
 	}
-	return volumes, nil
+	return nil
 }
 
 func persistentPrefix(name string) string { return "sundog-" + name + "_persistent_" }

@@ -46,9 +46,12 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		}
 		ranBefore := !parseTime(inspected.State.StartedAt).IsZero()
 		if ranBefore {
-			if err := conn.writeStore(ctx, name, storeFile{path: stoppedFile(service)}); err != nil {
-				return nil, err
-			}
+			err = conn.writeStore(ctx, name, storeFile{path: stoppedFile(service)})
+		} else {
+			err = b.noteUse(ctx, conn, name, inspected.Config.Labels)
+		}
+		if err != nil {
+			return nil, err
 		}
 		_, err = conn.ContainerStart(ctx, inspected.ID, client.ContainerStartOptions{})
 		if err == nil {
@@ -71,6 +74,10 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 		inspected.HostConfig.Init = nil
 		return b.remake(ctx, conn, name, inspected)
 	}
+	if lostTask(reason) && !ranBefore {
+		b.logger.Warn("the engine was killed while it started a service, and has lost the process: the container is made again", "error", reason)
+		return b.remake(ctx, conn, name, inspected)
+	}
 	number := takenPort(reason)
 	if number == 0 {
 		return translated
@@ -84,10 +91,10 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 			continue
 		}
 		if port.Pinned {
-			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, belongs to another process or container; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, translated)
+			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, is held by %s; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, conn.portHolder(ctx, port.Transport, number), translated)
 		}
 		if ranBefore {
-			return fmt.Errorf("host port %d on %s, which the service had before it was stopped, has been taken by another process or container; stop that one, or let the service be replaced (%w)", number, loopback, translated)
+			return fmt.Errorf("host port %d on %s, which port %q of the service had before it was stopped, is held by %s; stop that one, or remove the service so that the next apply makes it again with another port (%w)", number, loopback, id, conn.portHolder(ctx, port.Transport, number), translated)
 		}
 		return b.movePort(ctx, conn, name, inspected, ports, id, taken)
 	}
@@ -98,6 +105,7 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 func (b *Backend) movePort(ctx context.Context, conn *connection, name string, inspected container.InspectResponse, ports map[string]publishedPort, id string, taken map[hostPort]bool) error {
 	service := inspected.Config.Labels[enclave.LabelService]
 	port := ports[id]
+	b.logger.Warn("a host port is taken, so the service gets another one", "service", service, "port", id, "host_port", port.HostPort, "holder", conn.portHolder(ctx, port.Transport, port.HostPort))
 	taken[hostPort{port.Transport, port.HostPort}] = true
 	containers, err := conn.containersOf(ctx, ofSundog())
 	if err != nil {
@@ -122,7 +130,14 @@ func (b *Backend) movePort(ctx context.Context, conn *connection, name string, i
 	if inspected.HostConfig.PortBindings, _, err = portBindings(ports); err != nil {
 		return err
 	}
-	return b.remake(ctx, conn, name, inspected)
+	if err := b.remake(ctx, conn, name, inspected); err != nil {
+		return err
+	}
+	state, err := conn.observeState(ctx, name)
+	if err != nil {
+		return err
+	}
+	return conn.keepPlace(ctx, state, service, inspected.Config.Labels[enclave.LabelRole] == roleTask, placeOf(inspected.Config.Labels[labelAddress], ports))
 }
 
 // remake makes a container that has never run again, out of what the engine tells of it. Its volumes stay; files that
@@ -196,6 +211,12 @@ func takenPort(err error) int {
 	}
 	return 0
 }
+
+// taskExists is what the container runtime says where it has started a process and the engine, which was killed meanwhile,
+// knows nothing of it. The engine has no call that would end such a process, so the container can never be started.
+var taskExists = regexp.MustCompile(`task [0-9a-f]{64}: already exists`)
+
+func lostTask(err error) bool { return taskExists.MatchString(err.Error()) }
 
 func missesInit(err error) bool {
 	return strings.Contains(err.Error(), `"docker-init": executable file not found`)

@@ -11,6 +11,36 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 )
 
+// TestDockerMakesAContainerAgainWhoseProcessTheEngineHasLost stands before the engine and says what one says that was killed
+// while it started a container.
+func TestDockerMakesAContainerAgainWhoseProcessTheEngineHasLost(t *testing.T) {
+	t.Parallel()
+	direct := dockerBackend(t)
+	images := enclavetest.BuildImages(t, direct)
+	name := reserveEnclave(t, direct)
+	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	lost := ""
+	killed := newGate(t, direct, 0, nil)
+	killed.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		id, found := strings.CutSuffix(r.URL.Path, "/start")
+		if id = id[strings.LastIndex(id, "/")+1:]; !found || lost != "" && lost != id {
+			return false
+		}
+		lost = id
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprintf(w, `{"message": "task %s: already exists"}`, id)
+		return true
+	}
+	must(t, createAndStart(t.Context(), New(Options{Host: killed.Host}), name, serviceRequest(t, direct, images.Service)))
+	service, err := direct.Service(t.Context(), name, "api")
+	must(t, err)
+	if service.State != enclave.StateRunning || service.ID == lost {
+		t.Errorf("the service is %+v", service)
+	}
+}
+
 // TestDockerRunsWithoutAnInitProgram stands before the engine and says what an engine says that has no docker-init.
 func TestDockerRunsWithoutAnInitProgram(t *testing.T) {
 	t.Parallel()

@@ -306,13 +306,14 @@ func TestBuildDigestCoversAllInput(t *testing.T) {
 	for title, spec := range map[string]*plan.Build{
 		"plain": {}, "other file": {BuildFile: "x"}, "other target": {TargetStage: "x"}, "argument": {Args: map[string]string{"a": "1"}}, "other argument": {Args: map[string]string{"a": "2"}},
 	} {
-		digest, err := buildDigest(spec, tree)
+		spec.Context = tree
+		digest, err := buildDigest(spec)
 		must(t, err)
 		if other, found := seen[digest]; found {
 			t.Errorf("%q and %q have one digest", title, other)
 		}
 		seen[digest] = title
-		again, err := buildDigest(spec, tree)
+		again, err := buildDigest(spec)
 		must(t, err)
 		if again != digest {
 			t.Errorf("%q has two digests", title)

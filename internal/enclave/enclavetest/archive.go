@@ -12,23 +12,28 @@ import (
 	"testing"
 )
 
-// SaveImage writes the image Service, under a name, as an archive as `docker save` makes it, for clusters into whose nodes
-// images are loaded.
-func SaveImage(tb testing.TB, name string) (file string) {
+// SaveImages writes the images Service and Unprivileged, under these names, as an archive as `docker save` makes it, for
+// clusters into whose nodes images are loaded.
+func SaveImages(tb testing.TB, service, unprivileged string) (file string) {
 	tb.Helper()
 	binary, err := program()
 	if err != nil {
 		tb.Fatalf("compile the test service: %v", err)
 	}
-	layer := packFiles(tb, map[string][]byte{"seed/from-image": []byte("of the image"), ServiceProgram[1:]: binary})
+	layer := packFiles(tb, map[string][]byte{"seed/from-image": []byte("of the image"), ServiceProgram[1:]: binary, "etc/passwd": []byte(passwd)})
 	sum := sha256.Sum256(layer)
-	config := mustJSON(tb, map[string]any{
-		"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Entrypoint": []string{ServiceProgram}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+	config := func(user string) []byte {
+		return mustJSON(tb, map[string]any{
+			"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Entrypoint": []string{ServiceProgram}, "User": user},
+			"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+		})
+	}
+	manifest := mustJSON(tb, []map[string]any{
+		{"Config": "service.json", "RepoTags": []string{service}, "Layers": []string{"layer.tar"}},
+		{"Config": "unprivileged.json", "RepoTags": []string{unprivileged}, "Layers": []string{"layer.tar"}},
 	})
-	manifest := mustJSON(tb, []map[string]any{{"Config": "config.json", "RepoTags": []string{name}, "Layers": []string{"layer.tar"}}})
 	file = filepath.Join(tb.TempDir(), "image.tar")
-	content := packFiles(tb, map[string][]byte{"layer.tar": layer, "config.json": config, "manifest.json": manifest})
+	content := packFiles(tb, map[string][]byte{"layer.tar": layer, "service.json": config(""), "unprivileged.json": config("app"), "manifest.json": manifest})
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		tb.Fatal(err)
 	}

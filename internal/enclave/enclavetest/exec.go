@@ -3,10 +3,12 @@ package enclavetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -65,6 +67,92 @@ var execBehaviours = []behaviour{
 			f.mentions(err, service, "not running", want)
 		}
 	}},
+	{name: "command's output and errors come apart", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		run := func(request enclave.ExecRequest) *enclave.ExecResult {
+			f.Helper()
+			request.Command = []string{ServiceProgram, "both"}
+			result, err := f.backend.Exec(f.ctx, name, "api", request)
+			f.must(err)
+			return result
+		}
+		var stdout, stderr, alone bytes.Buffer
+		equal(f, "kept output", run(enclave.ExecRequest{Stdout: &stdout, Stderr: &stderr}).Output, "")
+		equal(f, "stdout", stdout.String(), "to stdout\n")
+		equal(f, "stderr", stderr.String(), "to stderr\n")
+		equal(f, "kept output", run(enclave.ExecRequest{Stderr: &alone}).Output, "")
+		equal(f, "stderr alone", alone.String(), "to stderr\n")
+		// What the runtime has to say is an error, and no output of the command.
+		stdout.Reset()
+		stderr.Reset()
+		_, err := f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{"/no/such"}, Stdout: &stdout, Stderr: &stderr})
+		var refused *enclave.CommandError
+		if !errors.As(err, &refused) || refused.Code != enclave.CodeNotFound {
+			f.Errorf("got error %v, want a CommandError with code 127", err)
+		}
+		equal(f, "output of a command that was not run", stdout.String()+stderr.String(), "")
+		_, err = f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{"/seed/from-image"}})
+		if !errors.As(err, &refused) || refused.Code != enclave.CodeNotExecutable {
+			f.Errorf("got error %v, want a CommandError with code 126", err)
+		}
+	}},
+	{name: "command that ends does not wait for its input", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		input, writer := io.Pipe()
+		defer writer.Close()
+		result, err := f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{ServiceProgram, "exit", "5"}, Stdin: input})
+		f.must(err)
+		equal(f, "code", result.Code, 5)
+	}},
+	{name: "command gets a terminal whose size follows", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		sizes := make(chan enclave.TerminalSize, 1)
+		input, writer := io.Pipe()
+		defer writer.Close()
+		output := &transcript{}
+		ended := make(chan error, 1)
+		code := 0
+		go func() {
+			result, err := f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{
+				Command: []string{ServiceProgram, "terminal"}, Stdin: input, Stdout: output, Env: map[string]string{"TERM": "vt100"},
+				Terminal: &enclave.Terminal{Size: enclave.TerminalSize{Width: 101, Height: 31}, Resizes: sizes},
+			})
+			if err == nil {
+				code = result.Code
+			}
+			ended <- err
+		}()
+		awaitText := func(text string) {
+			f.Helper()
+			f.eventually("the terminal to show "+text, func() (bool, string) { return strings.Contains(output.String(), text), output.String() })
+		}
+		// The first size may come a moment after the command has been started.
+		awaitText("101x31")
+		awaitText("TERM=vt100")
+		sizes <- enclave.TerminalSize{Width: 77, Height: 22}
+		awaitText("77x22")
+		_, err := io.WriteString(writer, "typed\r")
+		f.must(err)
+		awaitText("read typed")
+		// The terminal turns the key into a signal.
+		_, err = io.WriteString(writer, "\x03")
+		f.must(err)
+		f.must(<-ended)
+		equal(f, "code of what was interrupted", code, 42)
+	}},
+	{name: "command runs in another folder and as another user", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		result, err := f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{ServiceProgram, "whoami"}, User: "7:8", WorkingDir: "/seed"})
+		if errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+		f.must(err)
+		equal(f, "user, group and folder", result.Output, "7:8 /seed\n")
+	}},
 	{name: "command ends with its context", process: true, test: func(f *fixture) {
 		name := f.enclave()
 		f.start(name, "api", nil)
@@ -77,6 +165,24 @@ var execBehaviours = []behaviour{
 			f.Errorf("it took %s", time.Since(begun))
 		}
 	}},
+}
+
+// transcript is an output that may be read while it is written.
+type transcript struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (t *transcript) Write(data []byte) (int, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.text.Write(data)
+}
+
+func (t *transcript) String() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.text.String()
 }
 
 // awaitPort waits until a service accepts on a port.

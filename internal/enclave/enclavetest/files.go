@@ -12,7 +12,10 @@ import (
 func mount(path string, digests ...string) func(*enclave.ServiceRequest) {
 	return func(request *enclave.ServiceRequest) {
 		if request.Spec.Files == nil {
-			request.Spec.Files, request.Artifacts = map[string]plan.Mount{}, map[string]string{}
+			request.Spec.Files = map[string]plan.Mount{}
+		}
+		if request.Artifacts == nil {
+			request.Artifacts = map[string]string{}
 		}
 		request.Spec.Files[path] = plan.Mount{Artifacts: digests}
 		for _, digest := range digests {

@@ -27,6 +27,9 @@ type Images struct {
 	Service string
 	// PublicPort gives a free number for a pinned port; nil means a free port of this machine.
 	PublicPort func() int
+	// Unprivileged has the same program and runs as the user "app", whom its /etc/passwd gives the number 42 and the group
+	// 43 (BuildUnprivileged). Behaviours that need no process do without.
+	Unprivileged string
 }
 
 // programPackage is the test service's package. Tests run in folders of this module, so the go command finds it.

@@ -51,9 +51,20 @@ var lockBehaviours = []behaviour{
 		if time.Since(locked.Since).Abs() > time.Minute {
 			f.Errorf("held since %s, want now", locked.Since)
 		}
+		holder, since, err := f.backend.LockHolder(f.ctx, name, "run/shop")
+		f.must(err)
+		equal(f, "holder, asked for", holder, "the apply of anna")
+		if time.Since(since).Abs() > time.Minute {
+			f.Errorf("held since %s, want now", since)
+		}
+		_, _, err = f.backend.LockHolder(f.ctx, name, "run/other")
+		f.is(err, enclave.ErrNotFound)
 		other, err := f.backend.Lock(f.ctx, name, "run/other", "the apply of bert")
 		f.must(err)
 		other()
+		unlock()
+		_, _, err = f.backend.LockHolder(f.ctx, name, "run/shop")
+		f.is(err, enclave.ErrNotFound)
 	}},
 	{name: "lock is released once, and after its context has ended", test: func(f *fixture) {
 		name := f.enclave()

@@ -195,7 +195,30 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		f.must(err)
 		f.create(name, "second", pin)
 		_, err = f.backend.StartService(f.ctx, name, "second")
-		f.mentions(err, `"second"`, text)
+		f.mentions(err, `"second"`, text, `"http"`, `service "api"`, name)
+	}},
+	{name: "service that comes back has its address and its host ports", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		created := f.create(name, "api", listen(8080, 9090))
+		port := created.Ports["http"].HostPort
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		f.must(err)
+		defer listener.Close()
+		// It did not get its first choice, and keeps what it got when there is not even a container that tells.
+		moved, err := f.backend.StartService(f.ctx, name, "api")
+		f.must(err)
+		f.must(listener.Close())
+		f.must(f.backend.RemoveService(f.ctx, name, "api"))
+		f.start(name, "other", listen(8080, 9090))
+		again := f.start(name, "api", listen(8080, 9090))
+		equal(f, "address", again.IPAddress, moved.IPAddress)
+		equal(f, "host port", again.Ports["http"].HostPort, moved.Ports["http"].HostPort)
+		equal(f, "the other host port", again.Ports["tcp"].HostPort, moved.Ports["tcp"].HostPort)
+		f.must(f.backend.StopService(f.ctx, name, "api"))
+		started, err := f.backend.StartService(f.ctx, name, "api")
+		f.must(err)
+		equal(f, "address after a stop", started.IPAddress, again.IPAddress)
+		equal(f, "host port after a stop", started.Ports["http"].HostPort, again.Ports["http"].HostPort)
 	}},
 	{name: "service that was stopped is not robbed of its files when its host port is taken", process: true, test: func(f *fixture) {
 		name := f.enclave()
@@ -250,6 +273,14 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		f.start(name, "api", command("serve", "-lines", "one;two;three", "-after", "700ms"))
 		equal(f, "all lines, followed", f.logs(name, "api", enclave.LogOptions{Follow: true}), "one\ntwo\nthree\nending with code 0\n")
 		equal(f, "last lines", f.logs(name, "api", enclave.LogOptions{Tail: 2}), "three\nending with code 0\n")
+		begun := time.Now()
+		for line := range strings.Lines(f.logs(name, "api", enclave.LogOptions{Tail: 2, Timestamps: true})) {
+			text, rest, _ := strings.Cut(line, " ")
+			at, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil || begun.Sub(at).Abs() > time.Minute || rest != "three\n" && rest != "ending with code 0\n" {
+				f.Errorf("line with its time is %q", line)
+			}
+		}
 		equal(f, "lines since a future time", f.logs(name, "api", enclave.LogOptions{Since: time.Now().Add(time.Hour)}), "")
 		f.start(name, "both", command("both"))
 		f.awaitState(name, "both", enclave.StateExited)

@@ -34,7 +34,7 @@ type behaviour struct {
 // its reason.
 func Run(t *testing.T, backend enclave.Backend, images Images, without ...string) {
 	t.Helper()
-	all := slices.Concat(enclaveBehaviours, recordBehaviours, artifactBehaviours, lockBehaviours, imageBehaviours, serviceBehaviours, processBehaviours, fileBehaviours, execBehaviours, networkBehaviours)
+	all := slices.Concat(enclaveBehaviours, recordBehaviours, artifactBehaviours, lockBehaviours, imageBehaviours, serviceBehaviours, processBehaviours, fileBehaviours, storageBehaviours, execBehaviours, networkBehaviours)
 	known := map[string]behaviour{}
 	for _, item := range all {
 		if _, twice := known[item.name]; twice {
@@ -47,10 +47,18 @@ func Run(t *testing.T, backend enclave.Backend, images Images, without ...string
 			t.Fatalf("behaviour %q cannot be left out: there is none of that name", name)
 		}
 	}
-	for _, item := range all {
-		if slices.Contains(without, item.name) {
-			continue
-		}
+	runAll(t, backend, images, slices.DeleteFunc(all, func(item behaviour) bool { return slices.Contains(without, item.name) }))
+}
+
+// RunImages checks only how a backend comes by images, for backends that have several ways.
+func RunImages(t *testing.T, backend enclave.Backend, images Images) {
+	t.Helper()
+	runAll(t, backend, images, slices.Concat(imageBehaviours, builderBehaviours))
+}
+
+func runAll(t *testing.T, backend enclave.Backend, images Images, behaviours []behaviour) {
+	t.Helper()
+	for _, item := range behaviours {
 		t.Run(item.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -63,7 +71,7 @@ func Run(t *testing.T, backend enclave.Backend, images Images, without ...string
 // ProcessBehaviours names the behaviours that need a real process.
 func ProcessBehaviours() []string {
 	var names []string
-	for _, item := range slices.Concat(processBehaviours, fileBehaviours, execBehaviours, networkBehaviours) {
+	for _, item := range slices.Concat(processBehaviours, fileBehaviours, storageBehaviours, execBehaviours, networkBehaviours) {
 		if item.process {
 			names = append(names, item.name)
 		}

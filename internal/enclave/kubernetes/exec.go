@@ -23,10 +23,8 @@ import (
 
 // The exit codes by which the agent itself speaks (see the package agent).
 const (
-	agentFailed   = 96
 	agentNotFound = 97
 	agentCannot   = 98
-	agentRefused  = 99
 )
 
 // Exec implements enclave.Services. If the context ends first the command goes on in the pod, as the API has no call to end
@@ -60,34 +58,72 @@ func (b *Backend) exec(ctx context.Context, conn *connection, name, service stri
 		return nil, errors.New("the command has no words")
 	}
 	command := request.Command
-	if len(request.Env) > 0 {
-		command = []string{agentProgram, "exec"}
+	byAgent := len(request.Env) > 0 || request.User != "" || request.WorkingDir != ""
+	if byAgent {
+		command = []string{agentProgram, "exec", request.WorkingDir, request.User}
 		for _, key := range slices.Sorted(maps.Keys(request.Env)) {
 			command = append(command, key+"="+request.Env[key])
 		}
 		command = append(append(command, "--"), request.Command...)
 	}
 	var text bytes.Buffer
-	head := &prefixWriter{limit: 1024}
-	output := &lockedWriter{target: io.MultiWriter(head, &text)}
-	if request.Output != nil {
-		output.target = io.MultiWriter(head, request.Output)
-	}
-	code, err := conn.run(ctx, of.pod, command, remotecommand.StreamOptions{Stdin: request.Stdin, Stdout: output, Stderr: output})
+	streams, complaint := streamsOf(request, &text, byAgent)
+	code, err := conn.run(ctx, of.pod, command, streams)
 	if err != nil {
 		return nil, b.explainExec(ctx, conn, name, service, err)
 	}
-	if code == agentCannot && len(request.Env) > 0 && strings.HasPrefix(head.String(), "sundog agent: cannot run: ") {
-		return nil, fmt.Errorf("the command could not be run: %s", describeAgent(head.String()))
+	if reason, refused := complaint.refusal(); refused && code == agentCannot {
+		return nil, commandError(reason)
+	}
+	if err := complaint.flush(); err != nil {
+		return nil, err
 	}
 	return &enclave.ExecResult{Code: code, Output: text.String()}, nil
+}
+
+// streamsOf joins a command's streams with what the request asks for. What the agent itself says does not get there.
+func streamsOf(request enclave.ExecRequest, text io.Writer, byAgent bool) (remotecommand.StreamOptions, *complaintFilter) {
+	streams := remotecommand.StreamOptions{Stdin: request.Stdin}
+	var stdout, stderr io.Writer = io.Discard, io.Discard
+	switch {
+	case request.Output != nil:
+		stdout = &lockedWriter{target: request.Output}
+		stderr = stdout
+	case request.Stdout != nil || request.Stderr != nil:
+		if request.Stdout != nil {
+			stdout = request.Stdout
+		}
+		if request.Stderr != nil {
+			stderr = request.Stderr
+		}
+	default:
+		stdout = &lockedWriter{target: text}
+		stderr = stdout
+	}
+	filter := &complaintFilter{target: stderr, open: !byAgent}
+	if request.Terminal != nil {
+		filter.target = stdout
+		streams.Stdout, streams.Tty, streams.TerminalSizeQueue = filter, true, newSizes(request.Terminal)
+		return streams, filter
+	}
+	streams.Stdout, streams.Stderr = stdout, filter
+	return streams, filter
+}
+
+// commandError tells that a command could not be run, with the code by which shells say why.
+func commandError(reason string) error {
+	code := enclave.CodeNotExecutable
+	if strings.Contains(reason, "no such file") || strings.Contains(reason, "not found in $PATH") {
+		code = enclave.CodeNotFound
+	}
+	return &enclave.CommandError{Code: code, Err: errors.New(reason)}
 }
 
 // run runs a command in the service's container to its end, over a web socket, or SPDY where there is a proxy that knows no
 // web sockets.
 func (c *connection) run(ctx context.Context, pod *corev1.Pod, command []string, streams remotecommand.StreamOptions) (code int, err error) {
 	query := url.Values{"container": {containerService}, "command": command}
-	for name, wanted := range map[string]bool{"stdin": streams.Stdin != nil, "stdout": streams.Stdout != nil, "stderr": streams.Stderr != nil} {
+	for name, wanted := range map[string]bool{"stdin": streams.Stdin != nil, "stdout": streams.Stdout != nil, "stderr": streams.Stderr != nil, "tty": streams.Tty} {
 		if wanted {
 			query.Set(name, "true")
 		}
@@ -136,7 +172,7 @@ func (b *Backend) explainExec(ctx context.Context, conn *connection, name, servi
 		return err
 	}
 	if text := cause.Error(); runtimeNoise.MatchString(text) {
-		return fmt.Errorf("the command could not be run: %s", strings.TrimSuffix(runtimeNoise.ReplaceAllString(text, ""), ": unknown"))
+		return commandError(strings.TrimSuffix(runtimeNoise.ReplaceAllString(text, ""), ": unknown"))
 	}
 	return cause
 }
@@ -159,7 +195,7 @@ func agentError(code int, complaint string) error {
 	case agentNotFound:
 		return fmt.Errorf("%s: %w", describeAgent(complaint), enclave.ErrNotFound)
 	default:
-		return fmt.Errorf("%s", describeAgent(complaint)) //nolint:perfsprint // A text of the agent's is no constant.
+		return errors.New(describeAgent(complaint))
 	}
 }
 

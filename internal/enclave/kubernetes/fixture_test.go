@@ -38,16 +38,16 @@ func kubernetesBackend(t *testing.T) *Backend {
 // in SUNDOG_TEST_KUBERNETES_IMAGE that somebody has pushed to where the nodes find it.
 func testImages(t *testing.T) enclavetest.Images {
 	t.Helper()
-	images := enclavetest.Images{Service: os.Getenv("SUNDOG_TEST_KUBERNETES_IMAGE"), PublicPort: func() int { return 30000 + mathrand.IntN(2768) }}
+	images := enclavetest.Images{Service: os.Getenv("SUNDOG_TEST_KUBERNETES_IMAGE"), Unprivileged: os.Getenv("SUNDOG_TEST_KUBERNETES_IMAGE") + "-unprivileged", PublicPort: func() int { return 30000 + mathrand.IntN(2768) }}
 	if images.Service != "" {
 		return images
 	}
-	images.Service = "sundog-test/service:kubernetes"
+	images.Service, images.Unprivileged = "sundog-test/service:kubernetes", "sundog-test/unprivileged:kubernetes"
 	load := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_LOAD"))
 	if len(load) == 0 {
 		t.Fatal("say by SUNDOG_TEST_KUBERNETES_LOAD which command loads an image archive into the nodes, or by SUNDOG_TEST_KUBERNETES_IMAGE where the test image is")
 	}
-	command := exec.CommandContext(t.Context(), load[0], append(load[1:], enclavetest.SaveImage(t, images.Service))...)
+	command := exec.CommandContext(t.Context(), load[0], append(load[1:], enclavetest.SaveImages(t, images.Service, images.Unprivileged))...)
 	if text, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("load the test image: %v: %s", err, text)
 	}

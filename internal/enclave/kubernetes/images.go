@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -31,4 +32,14 @@ func (b *Backend) EnsureImage(_ context.Context, image plan.Image, policy enclav
 			"the backend kubernetes does not take credentials from a package: give the nodes, or the namespace's default service account, a pull secret for the registry")}
 	}
 	return &enclave.Image{Name: image.Name, ID: reference.TagNameOnly(name).String(), Origin: "local", Policy: policy}, nil
+}
+
+// ResolvedImage implements enclave.Images. The identifier is the name, which stands for itself.
+func (b *Backend) ResolvedImage(_ context.Context, image enclave.Image) (*enclave.Image, error) {
+	return &image, nil
+}
+
+// RegistryDigest implements enclave.Images. Only the nodes ask registries.
+func (b *Backend) RegistryDigest(_ context.Context, image plan.Image) (string, error) {
+	return "", fmt.Errorf("the registry's digest of image %q: %w", image.Name, enclave.ErrNotFound)
 }

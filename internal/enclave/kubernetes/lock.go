@@ -157,3 +157,22 @@ func (b *Backend) hold(ctx context.Context, conn *connection, lease *coordinatio
 		})
 	}
 }
+
+// LockHolder implements enclave.Enclaves.
+func (b *Backend) LockHolder(ctx context.Context, name, lock string) (holder string, since time.Time, err error) {
+	conn, err := b.connect()
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	lease, err := get[coordinationv1.Lease](ctx, conn, leases, namespaceName(name), lockName(lock))
+	if apierrors.IsNotFound(err) {
+		return "", time.Time{}, fmt.Errorf("holder of lock %q in enclave %q: %w", lock, name, enclave.ErrNotFound)
+	}
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("holder of lock %q in enclave %q: %w", lock, name, err)
+	}
+	if lease.Spec.AcquireTime != nil {
+		since = lease.Spec.AcquireTime.Time
+	}
+	return lease.Annotations[annotationHolder], since, nil
+}

@@ -35,6 +35,9 @@ func (b *Backend) Logs(ctx context.Context, name, service string, options enclav
 	if options.Follow {
 		query["follow"] = "true"
 	}
+	if options.Timestamps {
+		query["timestamps"] = "true"
+	}
 	if !options.Since.IsZero() {
 		query["sinceTime"] = options.Since.UTC().Format(time.RFC3339)
 	}

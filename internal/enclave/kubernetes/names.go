@@ -19,6 +19,7 @@ const (
 	roleEnclave   = "enclave" // the Secret that holds the enclave's key
 	roleService   = "service"
 	roleTask      = "task"
+	roleReserved  = "reserved" // a Service that keeps a removed service's address
 	roleAlias     = "alias"    // a Service that is another name of a service
 	roleExposed   = "exposed"  // a Service that publishes ports of a service
 	roleManifest  = "manifest" // the Secret that holds what a service is started from

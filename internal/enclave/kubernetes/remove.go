@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -184,5 +185,23 @@ func (c *connection) removeService(ctx context.Context, name, service string) er
 	if err := c.removeAll(ctx, secrets, namespace, which, deletion{}); err != nil {
 		return err
 	}
-	return c.removeAll(ctx, services, namespace, which, deletion{})
+	if found.Labels[enclave.LabelRole] == roleTask {
+		return c.removeAll(ctx, services, namespace, which, deletion{})
+	}
+	if err := c.removeAll(ctx, services, namespace, selector(which, ofRole(roleAlias)), deletion{}); err != nil {
+		return err
+	}
+	return ignoreMissing(c.reserve(ctx, namespace, service))
+}
+
+// reserve keeps a service's address and ports for when it comes back: its Services stay, and lead nowhere.
+func (c *connection) reserve(ctx context.Context, namespace, service string) error {
+	return c.do(ctx, call{
+		verb: http.MethodPatch, path: services.path(namespace, service), mediaType: "application/merge-patch+json",
+		query: map[string]string{"fieldManager": fieldManager},
+		body: map[string]any{"metadata": map[string]any{
+			"labels":      map[string]any{enclave.LabelRole: roleReserved, labelDotted: nil, labelGeneration: roleReserved},
+			"annotations": map[string]any{enclave.LabelDigest: nil, enclave.LabelRun: nil, annotationState: nil, annotationKeeps: nil},
+		}, "spec": map[string]any{"selector": map[string]any{labelGeneration: roleReserved}}},
+	}, nil)
 }

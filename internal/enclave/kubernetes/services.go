@@ -98,7 +98,7 @@ func checkSpec(spec plan.ServiceSpec) error {
 	return nil
 }
 
-// predecessor finds the service that is replaced; nil if there is none.
+// predecessor finds the service that is replaced, or the address that was kept of one; nil if there is none.
 func (c *connection) predecessor(ctx context.Context, name string, request enclave.ServiceRequest) (*corev1.Service, error) {
 	before, err := get[corev1.Service](ctx, c, services, namespaceName(name), request.Spec.Name)
 	if apierrors.IsNotFound(err) {
@@ -109,6 +109,8 @@ func (c *connection) predecessor(ctx context.Context, name string, request encla
 	}
 	switch before.Labels[enclave.LabelRole] {
 	case roleService, roleTask:
+	case roleReserved:
+		return before, nil
 	case roleAlias:
 		return nil, fmt.Errorf("its name is an alias of service %q: choose another one of the two", before.Labels[enclave.LabelService])
 	default:
@@ -130,7 +132,7 @@ type storedArtifact struct {
 func (c *connection) findArtifacts(ctx context.Context, name string, request enclave.ServiceRequest) (map[string]storedArtifact, error) {
 	mounted := false
 	for _, mount := range request.Spec.Files {
-		mounted = mounted || len(mount.Artifacts) > 0
+		mounted = mounted || len(mount.Mounted()) > 0
 	}
 	found := map[string]storedArtifact{}
 	if !mounted {
@@ -141,7 +143,7 @@ func (c *connection) findArtifacts(ctx context.Context, name string, request enc
 		return nil, err
 	}
 	for _, mountPath := range slices.Sorted(maps.Keys(request.Spec.Files)) {
-		for _, artifact := range request.Spec.Files[mountPath].Artifacts {
+		for _, artifact := range request.Spec.Files[mountPath].Mounted() {
 			digest, known := request.Artifacts[artifact]
 			if !known {
 				return nil, fmt.Errorf("files at %s: artifact %q is not known", mountPath, artifact)
@@ -324,6 +326,9 @@ func (c *connection) undo(ctx context.Context, work *workload, before *corev1.Se
 	namespace := namespaceName(work.enclave)
 	which := selector(ofService(work.request.Spec.Name), ofGeneration(work.generation))
 	if before != nil {
+		if before.Labels[enclave.LabelRole] == roleReserved {
+			return errors.Join(c.removeAll(detached, secrets, namespace, which, deletion{}), c.reserve(detached, namespace, before.Name))
+		}
 		current, err := get[corev1.Service](detached, c, services, namespace, before.Name)
 		if err != nil || current.Labels[labelGeneration] == work.generation {
 			return ignoreMissing(err) // The new one has taken the place; the next attempt replaces it.

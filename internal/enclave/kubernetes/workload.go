@@ -21,8 +21,9 @@ import (
 // The containers of a service's pod.
 const (
 	containerService = "service"
-	containerFiles   = "sundog-files" // fills the mounts before the service starts
-	containerGuard   = "sundog-guard" // tells a drained service from one that has ended
+	containerFiles   = "sundog-files"  // fills the mounts before the service starts
+	containerOwners  = "sundog-owners" // fills those that belong to another user than the service's
+	containerGuard   = "sundog-guard"  // tells a drained service from one that has ended
 )
 
 // stopSeconds is how long a process may take to end when it is asked to.
@@ -41,6 +42,9 @@ const (
 	persistentFolder = "/.sundog/persistent"
 	persistentData   = "data" // the directory below a volume's root, which may hold things of the file system
 )
+
+// volumeGroup may write to the root of volumes.
+const volumeGroup int64 = 65432
 
 const (
 	volumeAgent = "sundog-agent"
@@ -237,11 +241,15 @@ func (w *workload) pullPolicy() corev1.PullPolicy {
 
 func (w *workload) podSecurity() *corev1.PodSecurityContext {
 	security := &corev1.PodSecurityContext{}
-	if user := w.request.Spec.User; user != nil {
+	user := w.request.Spec.User
+	if user != nil {
 		security.RunAsUser, security.RunAsGroup = &user.UID, user.GID
-		if w.keepsData() && user.GID != nil && *user.GID != 0 {
-			// A volume belongs to root at first.
-			security.FSGroup, security.FSGroupChangePolicy = user.GID, new(corev1.FSGroupChangeOnRootMismatch)
+	}
+	if w.keepsData() {
+		// A volume belongs to root at first. This lets the service's user, whoever it is, make its directory in it.
+		security.FSGroup, security.FSGroupChangePolicy = new(volumeGroup), new(corev1.FSGroupChangeOnRootMismatch)
+		if user != nil && user.GID != nil && *user.GID != 0 {
+			security.FSGroup = user.GID
 		}
 	}
 	return security
@@ -327,48 +335,109 @@ func (w *workload) addFiles(pod *corev1.PodSpec, service *corev1.Container) erro
 		}
 		return nil
 	}
-	files := corev1.Container{
-		Name: containerFiles, Image: service.Image, ImagePullPolicy: service.ImagePullPolicy, Resources: service.Resources,
-		Command: []string{agentProgram, "files"}, VolumeMounts: []corev1.VolumeMount{{Name: volumeAgent, MountPath: agentFolder, ReadOnly: true}},
-	}
+	ordinary, asRoot := w.filler(containerFiles, service), w.filler(containerOwners, service)
+	asRoot.SecurityContext = &corev1.SecurityContext{RunAsUser: new(int64(0)), RunAsGroup: new(int64(0))}
 	places := map[string]place{}
 	sources := map[string]string{} // folders of artifacts, by digest
 	persistent := map[string]place{}
 	for i, mountPath := range slices.Sorted(maps.Keys(spec.Files)) {
 		mount := spec.Files[mountPath]
+		filler := ordinary
+		if mount.Owner != nil {
+			filler = asRoot
+		}
 		var where place
 		if mount.PersistentKey != "" {
-			where = w.addPersistent(pod, &files, persistent, mountPath, mount)
+			where = w.addPersistent(pod, persistent, mountPath, mount, sources, filler)
+			if user := spec.User; mount.Owner == nil && (user == nil || user.UID != 0) {
+				// Not every kind of volume can be given a group: then only root may make the service's directory in it.
+				asRoot.add("open", path.Dir(where.folder))
+			}
 		} else {
 			where = place{volumeFiles, filesFolder + "/" + strconv.Itoa(i), strconv.Itoa(i)}
-			files.Command = append(files.Command, "folder", where.folder)
-			for _, artifact := range mount.Artifacts {
-				digest := w.request.Artifacts[artifact]
-				if sources[digest] == "" {
-					sources[digest] = w.addArtifact(pod, &files, digest, len(sources))
-				}
-				files.Command = append(files.Command, "unpack", sources[digest], where.folder)
-			}
+			filler.add(ownerWords(mount)...)
+			filler.add("folder", where.folder)
+			filler.add(w.unpackWords(pod, sources, mount.Artifacts, where.folder)...)
 		}
 		places[mountPath] = where
 		service.VolumeMounts = append(service.VolumeMounts, corev1.VolumeMount{Name: where.volume, MountPath: mountPath, SubPath: where.subPath})
 	}
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: volumeFiles, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
-	files.VolumeMounts = append(files.VolumeMounts, corev1.VolumeMount{Name: volumeFiles, MountPath: filesFolder})
 	for _, source := range slices.Sorted(maps.Keys(spec.FilesToBeMoved)) {
 		mountPath, below, found := mountOf(spec, source)
 		if !found {
 			return fmt.Errorf("move %s to %s: it is in nothing that is mounted", source, spec.FilesToBeMoved[source])
 		}
 		where := places[mountPath]
-		files.Command = append(files.Command, "need", path.Join(where.folder, below))
+		ordinary.add("need", path.Join(where.folder, below))
 		service.VolumeMounts = append(service.VolumeMounts, corev1.VolumeMount{
 			Name: where.volume, MountPath: path.Clean(spec.FilesToBeMoved[source]), SubPath: path.Join(where.subPath, below),
 		})
 	}
-	files.Command = w.escape(files.Command)
-	pod.InitContainers = []corev1.Container{files}
+	for _, filler := range []*filler{asRoot, ordinary} {
+		if len(filler.Command) > fillerWords {
+			// It sees all that the pod has of files.
+			filler.VolumeMounts = append(filler.VolumeMounts, w.fileMounts(pod, persistent)...)
+			filler.Command = w.escape(filler.Command)
+			pod.InitContainers = append(pod.InitContainers, filler.Container)
+		}
+	}
 	return nil
+}
+
+// filler is an init container in which the agent fills mounts.
+type filler struct{ corev1.Container }
+
+// fillerWords is how many words the command of a filler without work has.
+const fillerWords = 2
+
+func (w *workload) filler(name string, service *corev1.Container) *filler {
+	return &filler{corev1.Container{
+		Name: name, Image: service.Image, ImagePullPolicy: service.ImagePullPolicy, Resources: service.Resources,
+		Command: []string{agentProgram, "files"}, VolumeMounts: []corev1.VolumeMount{{Name: volumeAgent, MountPath: agentFolder, ReadOnly: true}},
+	}}
+}
+
+func (f *filler) add(words ...string) { f.Command = append(f.Command, words...) }
+
+// ownerWords tell the agent whose the files of a mount are, and what may be done with them.
+func ownerWords(mount plan.Mount) []string {
+	uid, gid := "-", "-"
+	if mount.Owner != nil {
+		uid, gid = strconv.FormatInt(mount.Owner.UID, 10), "0"
+		if mount.Owner.GID != nil {
+			gid = strconv.FormatInt(*mount.Owner.GID, 10)
+		}
+	}
+	return []string{"owner", uid, gid, "mode", strconv.FormatUint(uint64(mount.Mode), 10)}
+}
+
+// unpackWords have the agent unpack artifacts into a folder, one over the other.
+func (w *workload) unpackWords(pod *corev1.PodSpec, sources map[string]string, artifacts []string, folder string) []string {
+	var words []string
+	for _, artifact := range artifacts {
+		digest := w.request.Artifacts[artifact]
+		if sources[digest] == "" {
+			sources[digest] = w.addArtifact(pod, digest, len(sources))
+		}
+		words = append(words, "unpack", sources[digest], folder)
+	}
+	return words
+}
+
+// fileMounts are the volumes of artifacts, persistent directories and of what is made of them.
+func (w *workload) fileMounts(pod *corev1.PodSpec, persistent map[string]place) []corev1.VolumeMount {
+	mounts := []corev1.VolumeMount{{Name: volumeFiles, MountPath: filesFolder}}
+	for _, where := range persistent {
+		mounts = append(mounts, corev1.VolumeMount{Name: where.volume, MountPath: path.Dir(where.folder)})
+	}
+	for _, volume := range pod.Volumes {
+		if number, found := strings.CutPrefix(volume.Name, artifactVolume); found {
+			mounts = append(mounts, corev1.VolumeMount{Name: volume.Name, MountPath: artifactsFolder + "/" + number, ReadOnly: true})
+		}
+	}
+	slices.SortFunc(mounts, func(a, b corev1.VolumeMount) int { return strings.Compare(a.MountPath, b.MountPath) })
+	return mounts
 }
 
 func (w *workload) escape(words []string) []string {
@@ -379,28 +448,33 @@ func (w *workload) escape(words []string) []string {
 	return escaped
 }
 
-// addPersistent mounts a persistent directory. What the image has at the path is copied to a new one.
-func (w *workload) addPersistent(pod *corev1.PodSpec, files *corev1.Container, known map[string]place, mountPath string, mount plan.Mount) place {
+// addPersistent mounts a persistent directory. A new one gets its seed, or what the image has at the path.
+func (w *workload) addPersistent(pod *corev1.PodSpec, known map[string]place, mountPath string, mount plan.Mount, sources map[string]string, filler *filler) place {
 	if where, found := known[mount.PersistentKey]; found {
 		return where
 	}
-	volume := "persistent-" + strconv.Itoa(len(known))
-	root := persistentFolder + "/" + strconv.Itoa(len(known))
-	where := place{volume, root + "/" + persistentData, persistentData}
+	number := strconv.Itoa(len(known))
+	where := place{"persistent-" + number, persistentFolder + "/" + number + "/" + persistentData, persistentData}
 	known[mount.PersistentKey] = where
-	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: where.volume, VolumeSource: corev1.VolumeSource{
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName(mount.PersistentKey)},
 	}})
-	files.VolumeMounts = append(files.VolumeMounts, corev1.VolumeMount{Name: volume, MountPath: root})
-	files.Command = append(files.Command, "seed", mountPath, where.folder)
+	filler.add(ownerWords(mount)...)
+	filler.add("fresh", where.folder)
+	if len(mount.Seed) > 0 {
+		filler.add(w.unpackWords(pod, sources, mount.Seed, where.folder)...)
+	} else {
+		filler.add("copy", mountPath, where.folder)
+	}
+	filler.add("keep", where.folder)
 	return where
 }
 
+const artifactVolume = "artifact-"
+
 // addArtifact lets the agent see the parts of an artifact.
-func (w *workload) addArtifact(pod *corev1.PodSpec, files *corev1.Container, digest string, number int) string {
+func (w *workload) addArtifact(pod *corev1.PodSpec, digest string, number int) string {
 	stored := w.artifacts[digest]
-	volume := "artifact-" + strconv.Itoa(number)
-	folder := artifactsFolder + "/" + strconv.Itoa(number)
 	projected := &corev1.ProjectedVolumeSource{DefaultMode: new(int32(0o444))}
 	for part := range stored.parts {
 		projected.Sources = append(projected.Sources, corev1.VolumeProjection{Secret: &corev1.SecretProjection{
@@ -408,9 +482,8 @@ func (w *workload) addArtifact(pod *corev1.PodSpec, files *corev1.Container, dig
 			Items:                []corev1.KeyToPath{{Key: contentField, Path: fmt.Sprintf("%04d", part)}},
 		}})
 	}
-	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{Projected: projected}})
-	files.VolumeMounts = append(files.VolumeMounts, corev1.VolumeMount{Name: volume, MountPath: folder, ReadOnly: true})
-	return folder
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: artifactVolume + strconv.Itoa(number), VolumeSource: corev1.VolumeSource{Projected: projected}})
+	return artifactsFolder + "/" + strconv.Itoa(number)
 }
 
 // addHostMounts gives the pod what it shares with its node.

@@ -71,7 +71,7 @@ type Backend struct {
 
 	mutex    sync.Mutex
 	enclaves map[string]*state
-	images   map[string]enclave.Image
+	images   images
 	calls    []Call
 	counter  int
 	changed  chan struct{} // closed and replaced whenever a lock is released
@@ -106,18 +106,11 @@ type held struct {
 
 // New makes an empty backend.
 func New(hooks Hooks) *Backend {
-	return &Backend{hooks: hooks, enclaves: map[string]*state{}, images: map[string]enclave.Image{}, changed: make(chan struct{})}
+	return &Backend{hooks: hooks, enclaves: map[string]*state{}, images: newImages(), changed: make(chan struct{})}
 }
 
 // Name implements enclave.Backend.
 func (*Backend) Name() string { return "memory" }
-
-// AddImage makes an image known, as if it had been pulled before.
-func (b *Backend) AddImage(name string) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	b.images[name] = enclave.Image{Name: name, ID: digestOf(name), Origin: "local"}
-}
 
 // Calls gives all calls so far, in order, failed ones included.
 func (b *Backend) Calls() []Call {
@@ -145,6 +138,16 @@ func (b *Backend) Kill(name, service string, code int) {
 	if found := b.enclaves[name]; found != nil && found.services[service] != nil {
 		found.services[service].State = enclave.StateExited
 		found.services[service].ExitCode = code
+	}
+}
+
+// Starve ends the process of a service as a kernel does that is out of memory.
+func (b *Backend) Starve(name, service string) {
+	b.Kill(name, service, 137)
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if found := b.enclaves[name]; found != nil && found.services[service] != nil {
+		found.services[service].OutOfMemory = true
 	}
 }
 
@@ -341,6 +344,23 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 		case <-changed:
 		}
 	}
+}
+
+// LockHolder implements enclave.Enclaves.
+func (b *Backend) LockHolder(ctx context.Context, name, lock string) (holder string, since time.Time, err error) {
+	if err := b.begin(ctx, "LockHolder", name, lock); err != nil {
+		return "", time.Time{}, err
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	found, err := b.find(name)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if current := found.locks[lock]; current != nil {
+		return current.holder, current.since, nil
+	}
+	return "", time.Time{}, fmt.Errorf("lock %q in enclave %q: %w", lock, name, enclave.ErrNotFound)
 }
 
 func (b *Backend) tryLock(name, lock, holder string) (mine *held, current held, changed <-chan struct{}, err error) {

@@ -72,7 +72,7 @@ func (b *Backend) CreateService(ctx context.Context, name string, request enclav
 
 func checkMounts(found *state, request enclave.ServiceRequest) error {
 	for path, mount := range request.Spec.Files {
-		for _, artifact := range mount.Artifacts {
+		for _, artifact := range mount.Mounted() {
 			if _, stored := found.artifacts[request.Artifacts[artifact]]; !stored {
 				return fmt.Errorf("files at %s: artifact %q: %w", path, artifact, enclave.ErrNotFound)
 			}
@@ -218,10 +218,18 @@ func (b *Backend) Exec(ctx context.Context, name, service string, request enclav
 		return &enclave.ExecResult{}, nil
 	}
 	result, err := b.hooks.Exec(ctx, name, service, request)
-	if err != nil || request.Output == nil {
+	output := request.Output
+	if request.Stdout != nil || request.Stderr != nil {
+		// What the hook gives as the result's output is the command's stdout. It may write more to either stream itself.
+		output = request.Stdout
+		if output == nil {
+			output = io.Discard
+		}
+	}
+	if err != nil || output == nil {
 		return result, err
 	}
-	if _, err := io.WriteString(request.Output, result.Output); err != nil {
+	if _, err := io.WriteString(output, result.Output); err != nil {
 		return nil, err
 	}
 	return &enclave.ExecResult{Code: result.Code}, nil
@@ -244,24 +252,39 @@ func (b *Backend) CopyFrom(ctx context.Context, name, service, path string) (io.
 	return b.hooks.CopyFrom(name, service, path)
 }
 
-// Logs implements enclave.Services. Tail counts; Follow and Since do not, as nothing is ever added.
+// Logs implements enclave.Services. Tail counts; Follow does not, as nothing is ever added. Every line is as old as the
+// service's last start.
 func (b *Backend) Logs(ctx context.Context, name, service string, options enclave.LogOptions) (io.ReadCloser, error) {
 	if err := b.begin(ctx, "Logs", name, service); err != nil {
 		return nil, err
 	}
 	b.mutex.Lock()
-	_, err := b.findService(name, service)
+	found, err := b.findService(name, service)
+	var started time.Time
+	if err == nil {
+		started = found.StartedAt
+	}
 	b.mutex.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	text := ""
-	if b.hooks.Logs != nil {
+	if b.hooks.Logs != nil && !started.Before(options.Since) {
 		text = b.hooks.Logs(name, service)
 	}
-	if lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n"); options.Tail > 0 && len(lines) > options.Tail {
-		text = strings.Join(lines[len(lines)-options.Tail:], "") + "\n"
+	lines := strings.SplitAfter(text, "\n")
+	if last := len(lines) - 1; lines[last] == "" {
+		lines = lines[:last]
 	}
+	if options.Tail > 0 {
+		lines = lines[max(0, len(lines)-options.Tail):]
+	}
+	if options.Timestamps {
+		for i := range lines {
+			lines[i] = started.Format(time.RFC3339Nano) + " " + lines[i]
+		}
+	}
+	text = strings.Join(lines, "")
 	return io.NopCloser(strings.NewReader(text)), nil
 }
 

@@ -3,72 +3,14 @@ package memory
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
-	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
-
-// imageName is a rough form of what engines take for the name of an image.
-var imageName = regexp.MustCompile(`^[a-z0-9][a-z0-9._/:@-]*(:[A-Za-z0-9._-]+)?$`)
-
-func digestOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// EnsureImage implements enclave.Images. A build always succeeds.
-func (b *Backend) EnsureImage(ctx context.Context, image plan.Image, policy enclave.ImagePolicy) (*enclave.Image, error) {
-	if err := b.begin(ctx, "EnsureImage", "", image.Name); err != nil {
-		return nil, err
-	}
-	if !imageName.MatchString(image.Name) {
-		return nil, &enclave.ImageError{Image: image.Name, Action: "find", Err: errors.New("this is no name of an image")}
-	}
-	if image.Build != nil {
-		return b.build(image)
-	}
-	pullable := b.hooks.Pull != nil && b.hooks.Pull(image.Name)
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	local, found := b.images[image.Name]
-	local.Origin = "local"
-	switch {
-	case found && policy != enclave.ImageAlways:
-		return &local, nil
-	case policy == enclave.ImageNever:
-		return nil, &enclave.ImageError{Image: image.Name, Action: "find", Err: errors.New("it is not there, and the image policy \"never\" forbids to pull it")}
-	case pullable:
-		b.images[image.Name] = enclave.Image{Name: image.Name, ID: digestOf(image.Name)}
-		return &enclave.Image{Name: image.Name, ID: digestOf(image.Name), Origin: "pulled"}, nil
-	case found:
-		local.Warnings = []string{fmt.Sprintf("image %q could not be pulled, so the one that is there is used", image.Name)}
-		return &local, nil
-	default:
-		return nil, &enclave.ImageError{Image: image.Name, Action: "pull", Err: errors.New("no such image")}
-	}
-}
-
-func (b *Backend) build(image plan.Image) (*enclave.Image, error) {
-	input, err := json.Marshal(image.Build)
-	if err != nil {
-		return nil, fmt.Errorf("build image %q: %w", image.Name, err)
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	built := enclave.Image{Name: image.Name, ID: digestOf(image.Name + string(input)), Origin: "built"}
-	b.images[image.Name] = built
-	return &built, nil
-}
 
 // PutArtifact implements enclave.Artifacts.
 func (b *Backend) PutArtifact(ctx context.Context, name, digest string, content func(io.Writer) error) error {

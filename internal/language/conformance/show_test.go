@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -148,6 +149,7 @@ func showOperation(operation plan.Operation) object {
 			set("args", operation.Args).set("packages", operation.Packages).set("container", showService(&operation.Service)).
 			set("store", store).set("timeout", operation.Timeout).set("accepts", showAcceptance(operation.Acceptance))
 	}
+	o.set("rerun", string(plan.RerunOf(operation)))
 	return o
 }
 
@@ -201,7 +203,14 @@ func showService(spec *plan.ServiceSpec) object {
 	o.set("ports", showPorts(spec.Ports)).set("public_ports", showPorts(spec.PublicPorts))
 	files := object{}
 	for mountPath, mount := range spec.Files {
-		files[mountPath] = object{}.set("artifacts", mount.Artifacts).set("persistent_key", mount.PersistentKey).set("size", mount.SizeMB)
+		shown := object{}.set("artifacts", mount.Artifacts).set("persistent_key", mount.PersistentKey).set("size", mount.SizeMB).set("seed", mount.Seed)
+		if mount.Owner != nil {
+			shown["user"] = showUser(*mount.Owner)
+		}
+		if mount.Mode != 0 {
+			shown["mode"] = fmt.Sprintf("%04o", mount.Mode)
+		}
+		files[mountPath] = shown
 	}
 	o.set("files", files).set("entrypoint", spec.Entrypoint).set("cmd", spec.Cmd).set("env_vars", spec.Env)
 	if spec.IPPlaceholder != defaultPlaceholder {
@@ -213,11 +222,7 @@ func showService(spec *plan.ServiceSpec) object {
 	}
 	o.set("labels", spec.Labels)
 	if spec.User != nil {
-		user := object{"uid": spec.User.UID}
-		if spec.User.GID != nil {
-			user["gid"] = *spec.User.GID
-		}
-		o["user"] = user
+		o["user"] = showUser(*spec.User)
 	}
 	var tolerations []object
 	for _, item := range spec.Tolerations {
@@ -242,6 +247,14 @@ func showService(spec *plan.ServiceSpec) object {
 	}
 	return o.set("privileged", spec.Privileged).set("host_pid_namespace", spec.HostPIDNamespace).set("bind_mounts", spec.BindMounts).
 		set("aliases", spec.Aliases).set("working_dir", spec.WorkingDir)
+}
+
+func showUser(user plan.User) object {
+	shown := object{"uid": user.UID}
+	if user.GID != nil {
+		shown["gid"] = *user.GID
+	}
+	return shown
 }
 
 func showPorts(ports map[string]plan.Port) object {

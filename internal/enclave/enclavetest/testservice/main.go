@@ -5,6 +5,8 @@
 package main
 
 import (
+	"bufio"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // commands by name; each gets its arguments and returns the exit code.
@@ -43,6 +47,17 @@ var commands = map[string]func(arguments []string) (int, error){
 	"cat": func(arguments []string) (int, error) {
 		content, err := os.ReadFile(arguments[0])
 		fmt.Print(string(content))
+		return 0, err
+	},
+	// sum prints the SHA-256 of a file.
+	"sum": func(arguments []string) (int, error) {
+		file, err := os.Open(arguments[0])
+		if err != nil {
+			return 1, err
+		}
+		hash := sha256.New()
+		_, err = io.Copy(hash, file)
+		fmt.Printf("%x", hash.Sum(nil))
 		return 0, err
 	},
 	// stdin prints what it reads.
@@ -71,6 +86,15 @@ var commands = map[string]func(arguments []string) (int, error){
 	"init": func([]string) (int, error) {
 		name, err := os.ReadFile("/proc/1/comm")
 		fmt.Print(strings.TrimSpace(string(name)))
+		return 0, err
+	},
+	// terminal tells the size of its terminal, now and whenever it changes, and the lines that it reads, until it is
+	// interrupted: then it ends with code 42.
+	"terminal": terminal,
+	// whoami prints user, group and working folder.
+	"whoami": func([]string) (int, error) {
+		folder, err := os.Getwd()
+		fmt.Printf("%d:%d %s\n", os.Getuid(), os.Getgid(), folder)
 		return 0, err
 	},
 	// sleep waits for a duration.
@@ -167,6 +191,34 @@ func serve(arguments []string) (int, error) {
 					return 0, writeFile(*atEnd)
 				}
 				return 0, nil
+			}
+		}
+	}
+}
+
+func terminal([]string) (int, error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGWINCH, os.Interrupt)
+	lines := make(chan string)
+	go func() {
+		scanner := bufio.NewScanner(os.Stdin)
+		for scanner.Scan() {
+			lines <- scanner.Text()
+		}
+	}()
+	fmt.Println("TERM=" + os.Getenv("TERM"))
+	for {
+		width, height, err := term.GetSize(int(os.Stdout.Fd()))
+		if err != nil {
+			return 1, err
+		}
+		fmt.Printf("%dx%d\n", width, height)
+		select {
+		case line := <-lines:
+			fmt.Println("read " + line)
+		case received := <-signals:
+			if received == os.Interrupt {
+				return 42, nil
 			}
 		}
 	}
