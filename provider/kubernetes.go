@@ -95,7 +95,7 @@ func (r *reader) kubernetes(v attr.Value, getenv func(string) string) (kubernete
 		StorageClass: text("storage_class"), StorageSizeMB: r.number("kubernetes.storage_size_mb", given["storage_size_mb"]), AccessMode: text("storage_access_mode"),
 		Expose: text("expose"), NodeAddress: text("node_address"),
 	}
-	options.Cluster.Insecure, _ = r.truth("kubernetes.insecure", given["insecure"])
+	options.Cluster.Insecure = r.truth("kubernetes.insecure", given["insecure"])
 	return options.Default(getenv)
 }
 

@@ -43,7 +43,7 @@ func realBackend(f backendFlag) (enclave.Backend, error) {
 		}
 		return kubernetes.New(options), nil
 	}
-	return nil, usage("--backend: there is no backend %q: use docker or kubernetes", kind)
+	return nil, usage("--backend: there is no backend %q: use docker or kubernetes", f.kind)
 }
 
 // subnetPool is where enclaves' networks get their subnets from, as the provider has it from the environment.

@@ -14,9 +14,9 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/remotecommand"
 	clientexec "k8s.io/client-go/util/exec"
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
@@ -84,7 +84,7 @@ func (b *Backend) exec(ctx context.Context, conn *connection, name, service stri
 // streamsOf joins a command's streams with what the request asks for. What the agent itself says does not get there.
 func streamsOf(request enclave.ExecRequest, text io.Writer, byAgent bool) (remotecommand.StreamOptions, *complaintFilter) {
 	streams := remotecommand.StreamOptions{Stdin: request.Stdin}
-	var stdout, stderr io.Writer = io.Discard, io.Discard
+	stdout, stderr := io.Discard, io.Discard
 	switch {
 	case request.Output != nil:
 		stdout = &lockedWriter{target: request.Output}

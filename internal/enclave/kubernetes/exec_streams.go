@@ -82,7 +82,7 @@ func newSizes(terminal *enclave.Terminal) *sizes {
 
 func sizeOf(size enclave.TerminalSize) *remotecommand.TerminalSize {
 	const most = 1<<16 - 1
-	return &remotecommand.TerminalSize{Width: uint16(min(max(size.Width, 0), most)), Height: uint16(min(max(size.Height, 0), most))} //nolint:gosec // They are bounded here.
+	return &remotecommand.TerminalSize{Width: uint16(min(max(size.Width, 0), most)), Height: uint16(min(max(size.Height, 0), most))}
 }
 
 // Next implements remotecommand.TerminalSizeQueue; nil ends it.

@@ -58,7 +58,7 @@ const stateStopped = "stopped"
 func namespaceName(name string) string { return "sundog-" + name }
 
 // keySecret holds the enclave's key.
-const keySecret = "sundog-enclave"
+const keySecret = "sundog-enclave" //nolint:gosec // It is a name.
 
 // objectLabels are the labels of everything that belongs to an enclave.
 func objectLabels(name, role string, more ...map[string]string) map[string]string {

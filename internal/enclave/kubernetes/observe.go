@@ -99,6 +99,12 @@ func assemble(allServices []corev1.Service, allJobs []batchv1.Job, allPods []cor
 			found[allServices[i].Name] = &parts{service: &allServices[i]}
 		}
 	}
+	for i := range allServices {
+		if of := found[allServices[i].Labels[enclave.LabelService]]; of != nil && allServices[i].Labels[enclave.LabelRole] == roleExposed {
+			of.exposed = &allServices[i]
+		}
+	}
+	// current gives the service that an object belongs to, if it is of the same generation.
 	current := func(labels map[string]string) *parts {
 		of := found[labels[enclave.LabelService]]
 		if of == nil || of.service.Labels[labelGeneration] != labels[labelGeneration] {
@@ -106,26 +112,15 @@ func assemble(allServices []corev1.Service, allJobs []batchv1.Job, allPods []cor
 		}
 		return of
 	}
-	for i := range allServices {
-		if allServices[i].Labels[enclave.LabelRole] == roleExposed {
-			if of := found[allServices[i].Labels[enclave.LabelService]]; of != nil {
-				of.exposed = &allServices[i]
-			}
-		}
-	}
 	for i := range allJobs {
 		if of := current(allJobs[i].Labels); of != nil && allJobs[i].DeletionTimestamp == nil {
 			of.job = &allJobs[i]
 		}
 	}
 	for i := range allPods {
-		if of := current(allPods[i].Labels); of != nil && (of.pod == nil || isNewer(&allPods[i], of.pod)) {
+		of := current(allPods[i].Labels)
+		if of != nil && of.job != nil && belongsTo(&allPods[i], of.job) && (of.pod == nil || isNewer(&allPods[i], of.pod)) {
 			of.pod = &allPods[i]
-		}
-	}
-	for _, of := range found {
-		if of.pod != nil && (of.job == nil || !belongsTo(of.pod, of.job)) {
-			of.pod = nil
 		}
 	}
 	return found

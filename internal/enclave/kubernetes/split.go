@@ -85,7 +85,7 @@ func firstSection(parsed *elf.File) uint64 {
 
 // dataFile holds the other segments. Offsets and addresses agree in the bits below a page's size, as the kernel asks.
 func dataFile(parsed *elf.File, program []byte, rest []*elf.Prog) []byte {
-	content := make([]byte, elfHeaderSize+len(rest)*elfSegmentSize)
+	content := bytes.Repeat([]byte{0}, elfHeaderSize+len(rest)*elfSegmentSize)
 	headers := make([]elf.Prog64, 0, len(rest))
 	for _, segment := range rest {
 		align := max(segment.Align, 1)

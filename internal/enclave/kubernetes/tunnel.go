@@ -12,16 +12,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // tunnels keeps one port-forward to each pod, through which all connections to it go.
 type tunnels struct {
-	mutex  sync.Mutex
-	byPod  map[types.UID]*tunnel
-	closed bool
+	mutex sync.Mutex
+	byPod map[types.UID]*tunnel
 }
 
 // tunnel is one port-forward.
@@ -151,12 +150,12 @@ func (c *connection) forward(pod *corev1.Pod) (httpstream.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, target)
-	socket, err := portforward.NewSPDYOverWebsocketDialer(target, c.config)
+	dialer := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, target)
+	socket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(target, c.config)
 	if err != nil {
 		return nil, err
 	}
-	connection, _, err := portforward.NewFallbackDialer(socket, dialer, needsFallback).Dial(portforward.PortForwardProtocolV1Name)
+	connection, _, err := portforward.NewFallbackDialerForStreaming(socket, dialer, needsFallback).Dial(portforward.PortForwardProtocolV1Name)
 	if err != nil {
 		return nil, fmt.Errorf("open a port-forward: %w", err)
 	}

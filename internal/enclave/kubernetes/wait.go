@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -213,7 +214,7 @@ func (w *startWaiter) logs(ctx context.Context, container string) string {
 	if containerStatus(w.pod, container) == nil {
 		return ""
 	}
-	stream, err := w.conn.logs(ctx, w.pod, container, map[string]string{"tailLines": fmt.Sprint(lastLines)})
+	stream, err := w.conn.logs(ctx, w.pod, container, map[string]string{"tailLines": strconv.Itoa(lastLines)})
 	if err != nil {
 		return ""
 	}

@@ -213,7 +213,7 @@ func receiveDatagrams(fd int) {
 		if err != nil || count > 1<<16-1 {
 			return
 		}
-		buffer[0], buffer[1] = byte(count>>8), byte(count)
+		buffer[0], buffer[1] = byte(count>>8), byte(count) //nolint:gosec // It was checked.
 		if writeAll(1, buffer[:2+count]) != nil {
 			return
 		}

@@ -391,8 +391,12 @@ func (f *filling) keep(target string) error {
 func (f *filling) copyImage(source, target string) error {
 	target = f.placeOf(target)
 	var info syscall.Stat_t
-	if err := syscall.Stat(source, &info); err != nil || info.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+	err := syscall.Stat(source, &info)
+	if err == syscall.ENOENT || err == nil && info.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return nil
+	}
+	if err != nil {
+		return &pathError{source, err}
 	}
 	if err := copyTree(source, target, &info); err != nil || !f.asked {
 		return err

@@ -79,7 +79,7 @@ func fail(code int, message string) {
 func number(text string) int {
 	value := 0
 	for _, r := range text {
-		if r < '0' || r > '9' || value > 1<<30 {
+		if r < '0' || r > '9' || value > 1<<53 {
 			fail(codeFailed, text+" is no number")
 		}
 		value = value*10 + int(r-'0')

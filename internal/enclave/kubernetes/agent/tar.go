@@ -46,58 +46,27 @@ type archiveReader struct {
 
 // next gives the next entry, or io.EOF.
 func (r *archiveReader) next() (*entry, error) {
-	var longName, longLink string
-	var size int64 = -1
+	// What further headers say of the entry that follows them.
+	more := &entry{size: -1}
 	for {
-		if err := r.skip(); err != nil {
+		item, err := r.header()
+		if err != nil {
 			return nil, err
-		}
-		var header [block]byte
-		if _, err := io.ReadFull(r.source, header[:]); err != nil {
-			return nil, err
-		}
-		if header == [block]byte{} {
-			return nil, io.EOF
-		}
-		item := &entry{
-			kind: header[156], name: text(header[0:100]), mode: uint32(numeric(header[100:108])) & 0o7777, link: text(header[157:257]), //nolint:gosec // The mask bounds it.
-			size: numeric(header[124:136]), mtime: numeric(header[136:148]),
-		}
-		if prefix := text(header[345:500]); prefix != "" && text(header[257:262]) == "ustar" {
-			item.name = prefix + "/" + item.name
-		}
-		if item.size < 0 {
-			return nil, errArchive
 		}
 		if item.kind == kindExtended || item.kind == kindGlobal || item.kind == kindLongName || item.kind == kindLongLink {
-			r.begin(item.size)
-			if item.size > 1<<20 {
-				return nil, errArchive
-			}
-			content := make([]byte, item.size)
-			if _, err := io.ReadFull(r, content); err != nil {
-				return nil, errArchive
-			}
-			switch item.kind {
-			case kindLongName:
-				longName = text(content)
-			case kindLongLink:
-				longLink = text(content)
-			case kindExtended:
-				if !extended(content, &longName, &longLink, &size) {
-					return nil, errArchive
-				}
+			if err := r.further(item, more); err != nil {
+				return nil, err
 			}
 			continue
 		}
-		if longName != "" {
-			item.name = longName
+		if more.name != "" {
+			item.name = more.name
 		}
-		if longLink != "" {
-			item.link = longLink
+		if more.link != "" {
+			item.link = more.link
 		}
-		if size >= 0 {
-			item.size = size
+		if more.size >= 0 {
+			item.size = more.size
 		}
 		if item.kind == 0 {
 			item.kind = kindFile
@@ -108,6 +77,54 @@ func (r *archiveReader) next() (*entry, error) {
 		r.begin(item.size)
 		return item, nil
 	}
+}
+
+// header reads one header.
+func (r *archiveReader) header() (*entry, error) {
+	if err := r.skip(); err != nil {
+		return nil, err
+	}
+	var header [block]byte
+	if _, err := io.ReadFull(r.source, header[:]); err != nil {
+		return nil, err
+	}
+	if header == [block]byte{} {
+		return nil, io.EOF
+	}
+	item := &entry{
+		kind: header[156], name: text(header[0:100]), mode: uint32(numeric(header[100:108])) & 0o7777, link: text(header[157:257]), //nolint:gosec // The mask bounds it.
+		size: numeric(header[124:136]), mtime: numeric(header[136:148]),
+	}
+	if prefix := text(header[345:500]); prefix != "" && text(header[257:262]) == "ustar" {
+		item.name = prefix + "/" + item.name
+	}
+	if item.size < 0 {
+		return nil, errArchive
+	}
+	return item, nil
+}
+
+// further reads a header that tells more of the entry that follows.
+func (r *archiveReader) further(item, more *entry) error {
+	if item.size > 1<<20 {
+		return errArchive
+	}
+	r.begin(item.size)
+	content := make([]byte, item.size)
+	if _, err := io.ReadFull(r, content); err != nil {
+		return errArchive
+	}
+	switch item.kind {
+	case kindLongName:
+		more.name = text(content)
+	case kindLongLink:
+		more.link = text(content)
+	case kindExtended:
+		if !extended(content, more) {
+			return errArchive
+		}
+	}
+	return nil
 }
 
 func (r *archiveReader) begin(size int64) {
@@ -173,7 +190,7 @@ func numeric(field []byte) int64 {
 }
 
 // extended reads the records of an extended header: "LENGTH KEY=VALUE\n".
-func extended(content []byte, name, link *string, size *int64) bool {
+func extended(content []byte, more *entry) bool {
 	for len(content) > 0 {
 		length, i := 0, 0
 		for i < len(content) && content[i] >= '0' && content[i] <= '9' {
@@ -191,11 +208,11 @@ func extended(content []byte, name, link *string, size *int64) bool {
 			}
 			switch value := record[j+1:]; record[:j] {
 			case "path":
-				*name = value
+				more.name = value
 			case "linkpath":
-				*link = value
+				more.link = value
 			case "size":
-				*size = int64(number(value))
+				more.size = int64(number(value))
 			}
 			break
 		}
@@ -203,30 +220,32 @@ func extended(content []byte, name, link *string, size *int64) bool {
 	return true
 }
 
-// writeEntry writes a header. Names that do not fit are put into an extended one.
+// writeEntry writes a header. What does not fit is put into an extended one.
 func writeEntry(item *entry) error {
-	if len(item.name) > 100 || len(item.link) > 100 || item.size >= 1<<33 {
-		records := ""
-		if len(item.name) > 100 {
-			records += record("path", item.name)
-		}
-		if len(item.link) > 100 {
-			records += record("linkpath", item.link)
-		}
-		if item.size >= 1<<33 {
-			records += record("size", decimal(item.size))
-		}
-		if err := writeHeader(&entry{kind: kindExtended, name: "extended", mode: 0o644, size: int64(len(records))}); err != nil {
-			return err
-		}
-		if err := writeAll(1, []byte(records)); err != nil {
-			return err
-		}
-		if err := pad(int64(len(records))); err != nil {
-			return err
-		}
+	more := ""
+	if len(item.name) > 100 {
+		more += record("path", item.name)
 	}
-	return writeHeader(item)
+	if len(item.link) > 100 {
+		more += record("linkpath", item.link)
+	}
+	if item.size >= 1<<33 {
+		more += record("size", decimal(item.size))
+	}
+	if more == "" {
+		return writeHeader(item)
+	}
+	err := writeHeader(&entry{kind: kindExtended, name: "extended", mode: 0o644, size: int64(len(more))})
+	if err == nil {
+		err = writeAll(1, []byte(more))
+	}
+	if err == nil {
+		err = pad(int64(len(more)))
+	}
+	if err == nil {
+		err = writeHeader(item)
+	}
+	return err
 }
 
 func writeHeader(item *entry) error {
