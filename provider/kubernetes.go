@@ -80,8 +80,8 @@ func kubernetesSchema() schema.SingleNestedAttribute {
 	}
 }
 
-// kubernetes reads which cluster to use: the provider block first, then the environment.
-func (r *reader) kubernetes(v attr.Value, getenv func(string) string) (kubernetes.Options, error) {
+// kubernetes reads which cluster to use from the provider block.
+func (r *reader) kubernetes(v attr.Value) kubernetes.Options {
 	given, _ := r.object("kubernetes", v)
 	text := func(name string) string { return r.text("kubernetes."+name, given[name]) }
 	options := kubernetes.Options{
@@ -96,7 +96,7 @@ func (r *reader) kubernetes(v attr.Value, getenv func(string) string) (kubernete
 		Expose: text("expose"), NodeAddress: text("node_address"),
 	}
 	options.Cluster.Insecure = r.truth("kubernetes.insecure", given["insecure"])
-	return options.Default(getenv)
+	return options
 }
 
 func (r *reader) exec(v attr.Value) *kubernetes.Exec {

@@ -122,8 +122,11 @@ func (p *sundogProvider) settings(model *providerModel) (*session.Settings, erro
 	if err := r.docker(model.Docker, p.getenv, settings); err != nil {
 		return nil, err
 	}
-	if settings.Kubernetes, err = r.kubernetes(model.Kubernetes, p.getenv); err != nil {
-		return nil, err
+	settings.Kubernetes = r.kubernetes(model.Kubernetes)
+	if settings.Backend == "kubernetes" {
+		if settings.Kubernetes, err = settings.Kubernetes.Default(p.getenv); err != nil {
+			return nil, err
+		}
 	}
 	if settings.Packages, err = r.packages(model.Packages, p.getenv); err != nil {
 		return nil, err
