@@ -20,7 +20,7 @@ def run(plan, image, program, content = "one", tune = "0"):
 `
 
 const manyStar = `
-def run(plan, image, program, message = "hello", after = "8s"):
+def run(plan, image, program, message = "hello", after = "15s"):
     db = plan.get_service("db")
     plan.exec("db", ExecRecipe([program, "echo", "granted"]))
     serve = lambda name, cmd, env = {}, files = {}: plan.add_service(name, ServiceConfig(image, entrypoint = [program], cmd = cmd, env_vars = env, files = files))
@@ -120,7 +120,7 @@ resource "sundog_package_run" "many" {
 		}
 	}
 
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		worker, err := w.Backend.Service(t.Context(), w.Name, "worker")
 		if err != nil || time.Now().After(deadline) {

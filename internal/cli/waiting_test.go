@@ -14,6 +14,10 @@ func TestWhoWaitsForAnotherApplyIsTold(t *testing.T) {
 	w := newWorld(t, memory.Hooks{})
 	folder := webshop(t)
 	w.ok("run", folder, "--enclave", "dev")
+	// Whoever finds nothing to do does not wait.
+	if err := w.backend.RemoveService(t.Context(), "dev", "web"); err != nil {
+		t.Fatal(err)
+	}
 	unlock, err := w.backend.Lock(t.Context(), "dev", "run/shop", `owner "colleague", process 7 on laptop`)
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func (n *notebook) String() string {
 // await waits until a text has been written a number of times.
 func (n *notebook) await(t *testing.T, text string, times int) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); strings.Count(n.String(), text) < times; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); strings.Count(n.String(), text) < times; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%q was not written %d times:\n%s", text, times, n)
 		}

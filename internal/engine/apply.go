@@ -50,6 +50,9 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if result := e.unchanged(ctx, request, order, asked); result != nil {
+		return result, nil
+	}
 	unlock, err := e.lock(ctx, request.Enclave, lockOf(request.Run), request.Owner)
 	if err != nil {
 		return nil, fmt.Errorf("apply run %q in enclave %q: %w", request.Run, request.Enclave, err)

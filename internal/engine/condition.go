@@ -13,6 +13,9 @@ import (
 // grace is how much longer than its timeout a condition's last attempt may take.
 const grace = 1.25
 
+// shortestInterval keeps a condition that names no interval from asking a service without end.
+const shortestInterval = 10 * time.Millisecond
+
 // await repeats a resolved recipe until the condition holds and gives the last answer. A service that has ended cannot
 // fulfil anything any more, so that is not waited for.
 func (x *execution) await(ctx context.Context, service string, recipe plan.Recipe, condition plan.Condition) (map[string]any, error) {
@@ -45,7 +48,7 @@ func (x *execution) await(ctx context.Context, service string, recipe plan.Recip
 			return nil, x.explain(ctx, service, fmt.Errorf("%s did not hold within %s, after %d tries; last %w", what, condition.Timeout, tries, last))
 		}
 		// The time of an attempt counts into the interval, and the last attempt is at the very end.
-		pause := max(condition.Interval, shortestPause) - time.Since(began)
+		pause := max(condition.Interval, shortestInterval) - time.Since(began)
 		if err := sleep(ctx, min(pause, left)); err != nil {
 			return nil, x.explain(ctx, service, fmt.Errorf("interrupted while waiting for %s, after %d tries: %w; last %w", what, tries, err, last))
 		}

@@ -39,6 +39,8 @@ type execution struct {
 	// images are the keys of the record's images that the plan has.
 	images  map[string]bool
 	changed bool // something was done to a service, so the snapshot is out of date
+	// settled is the enclave as it was after the last thing that was done to a service.
+	settled *enclave.Snapshot
 	// interrupted tells that the apply before this one did not come to its end.
 	interrupted bool
 }
@@ -144,7 +146,7 @@ func (x *execution) warn(text string) {
 func (x *execution) touch() {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
-	x.changed = true
+	x.changed, x.settled = true, nil
 }
 
 // keepArtifact notes an artifact as one of the run's.

@@ -42,6 +42,12 @@ func leftovers(w *world, order *itinerary) map[string]string {
 // to be looked at, half-made replacements. Persistent directories stay.
 func (x *execution) removeLeftovers(ctx context.Context) error {
 	names := leftovers(x.world, x.order)
+	if len(names) > 0 {
+		// That an apply is under way is on record first, so that the next one looks for what this one leaves if it is cut off.
+		if err := x.store.flush(ctx); err != nil {
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(aheadLimit)
 	for _, name := range sortedKeys(names) {
@@ -161,6 +167,9 @@ func (x *execution) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	x.mutex.Lock()
+	x.settled = snapshot
+	x.mutex.Unlock()
 	var failures []error
 	for _, name := range sortedKeys(x.order.last) {
 		planned := x.order.last[name]
@@ -196,7 +205,9 @@ func (x *execution) result(ctx context.Context, seen *observation, failure error
 		failure = errors.Join(failure, fmt.Errorf("record run %q: %w", x.request.Run, err))
 	}
 	snapshot := seen.snapshot
-	if x.changed || failure != nil {
+	if x.settled != nil && failure == nil {
+		snapshot = x.settled
+	} else if x.changed || failure != nil {
 		current, err := x.engine.backend.Observe(ctx, x.request.Enclave)
 		if err != nil {
 			failure = errors.Join(failure, fmt.Errorf("observe enclave %q: %w", x.request.Enclave, err))

@@ -37,7 +37,7 @@ func TestWhoWaitsForALockTellsWhoHoldsIt(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := h.engine.Apply(t.Context(), h.request(planOf(add("api"))))
+		_, err := h.engine.Apply(t.Context(), h.request(planOf(add("api"), add("web"))))
 		ended <- err
 	}()
 	for end := time.Now().Add(10 * time.Second); len(h.lockEvents()) == 0; time.Sleep(10 * time.Millisecond) {

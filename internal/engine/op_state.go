@@ -53,7 +53,8 @@ func (x *execution) transition(ctx context.Context, i int, name string, target f
 }
 
 func (x *execution) carryTransition(ctx context.Context, name string, service *enclave.Service, planned *plannedService, target fate) error {
-	if isRunning(service) == (target == fateRunning) {
+	// One that has ended by itself, or whose stop was cut off, is stopped as well: the backend notes that it is meant to be.
+	if isRunning(service) == (target == fateRunning) && (target == fateRunning || !hasEnded(service)) {
 		return nil
 	}
 	x.touch()

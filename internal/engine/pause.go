@@ -142,7 +142,7 @@ type turn struct {
 }
 
 func (t *turn) compare(other *turn) int {
-	if t.place > 0 && other.place > 0 && t.place != other.place {
+	if t.place > 0 && other.place > 0 {
 		return t.place - other.place
 	}
 	return t.service.StartedAt.Compare(other.service.StartedAt)

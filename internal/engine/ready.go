@@ -13,7 +13,7 @@ import (
 
 // Polls are fast at first: most services are ready in no time, and a plan may have hundreds.
 const (
-	shortestPause = 10 * time.Millisecond
+	shortestPause = time.Millisecond
 	longestPause  = 500 * time.Millisecond
 	pauseGrowth   = 1.5
 )

@@ -5,12 +5,18 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
+// recordPause is how late a write may come that may come late. A write costs the backend as much as a tenth of a service's
+// start, so a plan of many services must not make one for each.
+const recordPause = time.Second
+
 // recordStore keeps the record of one run and writes it. Writes that may come a little late are done beside the work
-// and joined, so that a plan of many services does not wait for each of them.
+// and joined, so that a plan of many services does not wait for each of them. What may come late is what the next apply
+// finds out by itself: which container stands for a service its label tells, and that it is ready is only asked again.
 type recordStore struct {
 	backend enclave.Backend
 	enclave string
@@ -20,6 +26,8 @@ type recordStore struct {
 	written []byte // as last written
 	dirty   bool
 	busy    bool
+	// hurry ends the pause of those that wait with what may come late; nil while nobody does.
+	hurry   chan struct{}
 	failure error
 	idle    *sync.Cond
 }
@@ -51,18 +59,28 @@ func (s *recordStore) later(ctx context.Context, edit func(*record)) {
 	if s.busy {
 		return
 	}
-	s.busy = true
-	go s.drain(context.WithoutCancel(ctx))
+	s.busy, s.hurry = true, make(chan struct{})
+	go s.drain(context.WithoutCancel(ctx), s.hurry)
 }
 
-func (s *recordStore) drain(ctx context.Context) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	for s.dirty && s.failure == nil {
-		s.writeLocked(ctx)
+// drain writes after each pause until nothing is left, or until somebody hurries and writes it himself.
+func (s *recordStore) drain(ctx context.Context, hurry <-chan struct{}) {
+	for paused := true; paused; {
+		select {
+		case <-hurry:
+			paused = false
+		case <-time.After(recordPause):
+		}
+		s.mutex.Lock()
+		if paused && s.dirty && s.failure == nil {
+			s.writeLocked(ctx)
+		}
+		if !paused || !s.dirty || s.failure != nil {
+			s.busy, s.hurry, paused = false, nil, false
+			s.idle.Broadcast()
+		}
+		s.mutex.Unlock()
 	}
-	s.busy = false
-	s.idle.Broadcast()
 }
 
 // writeLocked writes the record as it is; the mutex is free while it does.
@@ -87,6 +105,10 @@ func (s *recordStore) flush(ctx context.Context) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for s.busy {
+		if s.hurry != nil {
+			close(s.hurry)
+			s.hurry = nil
+		}
 		s.idle.Wait()
 	}
 	s.busy = true

@@ -13,6 +13,7 @@ func TestNormalise(t *testing.T) {
 		"sundog-chaos_persistent_data 127.0.0.1": "sundog-chaos_persistent_data 127.0.0.1",
 		strings.Repeat("0123456789abcdef", 4):    "ID",
 		"level 2, port 27586":                    "level 2, port 27586",
+		"made 2026-11-26T15:16:21.5Z":            "made TIME",
 	} {
 		if got := normalise(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)

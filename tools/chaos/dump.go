@@ -33,13 +33,15 @@ var logged = []string{"db", "side"}
 
 var (
 	// What is drawn at random or counted up by the engine: the part of a volume's name that belongs to one container, the
-	// subnet that was free, and IDs of containers.
+	// subnet that was free, IDs of containers, and times.
 	generation = regexp.MustCompile(`\.[0-9a-f]{8}\.`)
 	subnet     = regexp.MustCompile(`\b(172\.\d+|192\.168)\.`)
 	containers = regexp.MustCompile(`\b[0-9a-f]{12}([0-9a-f]{52})?\b`)
+	times      = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 )
 
 func normalise(text string) string {
+	text = times.ReplaceAllString(text, "TIME")
 	return containers.ReplaceAllString(subnet.ReplaceAllString(generation.ReplaceAllString(text, ".*."), "NET."), "ID")
 }
 
@@ -57,8 +59,9 @@ func withoutHostPorts(facts map[string]string) map[string]string {
 	return changed
 }
 
-// volatileLabels differ between enclaves: digests are keyed by the enclave, and owners by whoever works.
-var volatileLabels = []string{"sundog.dev/digest", "sundog.dev/generation", "sundog.dev/owner"}
+// volatileLabels differ between enclaves: digests are keyed by the enclave, generations and the marks of persistent
+// directories drawn at random, and owners by whoever works.
+var volatileLabels = []string{"sundog.dev/digest", "sundog.dev/generation", "sundog.dev/persistent", "sundog.dev/owner"}
 
 // observe reads everything that an undisturbed apply and a disturbed one must agree about.
 func (a *api) observe(ctx context.Context) (*state, error) {

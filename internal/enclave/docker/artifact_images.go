@@ -176,7 +176,8 @@ func (c *connection) fillFromImage(ctx context.Context, name, image, volume stri
 	return c.removeReader(ctx, id)
 }
 
-// readImage streams the files of an artifact's image.
+// readImage streams the files of an artifact's image. The engine locks the container until the stream was read or closed,
+// and removes no image of anybody meanwhile; so whoever reads must not dawdle.
 func (c *connection) readImage(ctx context.Context, name, image string) (io.ReadCloser, error) {
 	id, err := c.createReader(ctx, name, image, "")
 	if err != nil {
@@ -211,7 +212,7 @@ func (c *connection) createReader(ctx context.Context, name, image, volume strin
 		host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: "/" + contentFolder}}
 	}
 	created, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name: fmt.Sprintf("%s_artifact_%s", networkName(name), hex.EncodeToString(random[:])),
+		Name: readerPrefix(name) + hex.EncodeToString(random[:]),
 		// The engine insists on a command, although none is ever run.
 		Config: &container.Config{
 			Image: image, Cmd: []string{"-"}, NetworkDisabled: true,

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/build"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -66,8 +68,16 @@ type connection struct {
 	endpoint endpoint
 	// platform is asked once: it does not change while an engine runs.
 	platform func(ctx context.Context) (platform, error)
+	// info is what the engine tells of itself, asked once.
+	info func(ctx context.Context) (system.Info, error)
 	// builder is the builder to use, asked once too.
 	builder func(ctx context.Context) (build.BuilderVersion, error)
+	// What follows saves calls and is no memory: it holds only as long as the engine confirms it, or while somebody waits.
+	notes      notebooks
+	stamps     stampClock
+	containers shared[[]container.Summary]
+	volumes    sync.Map // of *shared[[]volume.Volume], by enclave
+	states     sync.Map // of *shared[*enclaveState], by enclave
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
@@ -87,6 +97,7 @@ func New(options Options) *Backend {
 		}
 		conn := &connection{Client: api, endpoint: endpoint}
 		conn.platform = rememberSuccess(conn.askPlatform)
+		conn.info = rememberSuccess(conn.askInfo)
 		conn.builder = rememberSuccess(conn.askBuilder)
 		return conn, nil
 	})

@@ -2,9 +2,6 @@ package docker
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
@@ -20,9 +17,9 @@ func (b *Backend) Capacity(ctx context.Context) (enclave.Capacity, error) {
 	if err != nil {
 		return enclave.Capacity{}, err
 	}
-	answer, err := conn.Info(ctx, client.InfoOptions{})
+	info, err := conn.info(ctx)
 	if err != nil {
-		return enclave.Capacity{}, fmt.Errorf("ask the engine for its processors and memory: %w", conn.translate(err))
+		return enclave.Capacity{}, err
 	}
-	return enclave.Capacity{MilliCPU: int64(answer.Info.NCPU) * milliPerCPU, MemoryMB: answer.Info.MemTotal / bytesPerMB}, nil
+	return enclave.Capacity{MilliCPU: int64(info.NCPU) * milliPerCPU, MemoryMB: info.MemTotal / bytesPerMB}, nil
 }

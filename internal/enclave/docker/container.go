@@ -40,7 +40,7 @@ type placement struct {
 	// volumes maps mount paths to the volumes that stand there.
 	volumes map[string]string
 	// fresh tells of mount paths whether the persistent directory there is new, persistent maps keys of persistent
-	// directories to when their volumes were made.
+	// directories to the marks of their volumes.
 	fresh      map[string]bool
 	persistent map[string]string
 	// noInit is set where the engine has no init binary.

@@ -110,3 +110,30 @@ func TestDockerTellsItsCapacity(t *testing.T) {
 		t.Errorf("the engine's machine has %+v", has)
 	}
 }
+
+// A real engine keeps the stamps of notes, and two processes see each other's notes at once.
+func TestDockerNotesAreStamped(t *testing.T) {
+	t.Parallel()
+	one, other := dockerBackend(t), dockerBackend(t)
+	name := reserveEnclave(t, one)
+	_, err := one.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
+	conn := connectionOf(t, one)
+	for i, text := range []string{"1", "2", "3", "4"} {
+		writer := []*Backend{one, other}[i%2]
+		must(t, writer.WriteRecord(t.Context(), name, "runs/shop", []byte(text)))
+		for _, reader := range []*Backend{one, other} {
+			got, err := reader.Record(t.Context(), name, "runs/shop")
+			must(t, err)
+			if string(got) != text {
+				t.Errorf("the record is %q, want %q", got, text)
+			}
+		}
+	}
+	book, done, err := conn.notes.open(t.Context(), name)
+	must(t, err)
+	defer done()
+	if conn.current(t.Context(), name, folderRecords+"/runs.shop", book) == "" {
+		t.Error("the engine does not keep the stamps of what was read just now, so that everything is read each time")
+	}
+}

@@ -98,13 +98,52 @@ func (c *connection) checkOwner(ctx context.Context, spec enclave.Spec) error {
 
 // completeEnclave makes what is missing of an enclave, each step only if it is not done yet.
 func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec enclave.Spec) error {
+	if err := b.completeStore(ctx, conn, spec); err != nil {
+		return err
+	}
+	// Neither is found without the other, so it does not matter which comes first.
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := b.completeNetwork(ctx, conn, spec.Name, spec.Owner); err != nil {
+			return fmt.Errorf("make its network: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error { return b.completeState(ctx, conn, spec) })
+	return group.Wait()
+}
+
+// completeStore makes the enclave's store unless it is there. One that says that a removal has begun goes first, with all
+// that is left: it has lost a part of its data.
+func (b *Backend) completeStore(ctx context.Context, conn *connection, spec enclave.Spec) error {
 	labels := objectLabels(spec.Name, roleStore, map[string]string{enclave.LabelOwner: spec.Owner})
-	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
+	_, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels)
+	if errdefs.IsConflict(err) {
+		doomed, err := conn.isDoomed(ctx, spec.Name)
+		if err != nil || !doomed {
+			return err
+		}
+		err = b.removeContents(ctx, conn, spec.Name, func(role string) bool { return role == roleStore || role == roleLock })
+		if err == nil {
+			err = conn.removeContainers(ctx, spec.Name, func(role string) bool { return role != roleStore })
+		}
+		if err != nil {
+			return fmt.Errorf("finish a removal that was cut off: %w", err)
+		}
+		_, err = conn.createFromEmpty(ctx, storeName(spec.Name), labels)
+		if err != nil {
+			return fmt.Errorf("make its store: %w", conn.translate(err))
+		}
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
-	if err := b.completeNetwork(ctx, conn, spec.Name, spec.Owner); err != nil {
-		return fmt.Errorf("make its network: %w", err)
-	}
+	return nil
+}
+
+// completeState writes the enclave's record unless it is there.
+func (b *Backend) completeState(ctx context.Context, conn *connection, spec enclave.Spec) error {
 	files, err := conn.readStore(ctx, spec.Name, folderState+"/"+stateEnclave)
 	if err != nil {
 		return err
@@ -116,15 +155,16 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	if _, err := rand.Read(record.Key); err != nil {
 		return fmt.Errorf("make its key: %w", err)
 	}
-	return b.writeState(ctx, conn, spec.Name, record)
+	// Whoever could write to the store waits for the lock that the caller holds, or finds no enclave yet.
+	return b.writeState(ctx, conn, spec.Name, record, true)
 }
 
-func (b *Backend) writeState(ctx context.Context, conn *connection, name string, record stateRecord) error {
+func (b *Backend) writeState(ctx context.Context, conn *connection, name string, record stateRecord, alone bool) error {
 	content, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("encode the record of enclave %q: %w", name, err)
 	}
-	return b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, content, false)
+	return b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{content: content}, alone)
 }
 
 // UpdateEnclave implements enclave.Enclaves.
@@ -141,7 +181,7 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 	}
 	record := stateRecord{Owner: existing.Owner, Key: existing.Key, Labels: spec.Labels, CreatedAt: existing.CreatedAt, ExpiresAt: spec.ExpiresAt}
-	if err := b.writeState(ctx, conn, spec.Name, record); err != nil {
+	if err := b.writeState(ctx, conn, spec.Name, record, false); err != nil {
 		return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
 	}
 	existing.Labels, existing.ExpiresAt = maps.Clone(spec.Labels), spec.ExpiresAt
@@ -198,7 +238,7 @@ type enclaveState struct {
 	network network.Summary
 	// stopped maps services to the ID of the container that StopService has stopped.
 	stopped map[string]string
-	// used maps keys of persistent directories to when the volume was made that was used.
+	// used maps keys of persistent directories to the marks of the volumes that were used.
 	used map[string]string
 	// places are those of services that did not get the one that hangs on their name.
 	places map[string]place
@@ -241,7 +281,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 		}
 	}
 	newest, found := newestSlot(slots)
-	if len(networks.Items) == 0 || !found {
+	if len(networks.Items) == 0 || !found || newest.removed {
 		return nil, noEnclave(name)
 	}
 	var record stateRecord

@@ -222,6 +222,7 @@ func (k *killing) killAfter(limit int64) (killed bool) {
 		return false
 	}
 	if k.kind == "remove" {
+		k.checkAllOrNothing(limit)
 		must(k.T, k.backend.RemoveEnclave(ctx, k.name))
 		if remaining := connectionOf(k.T, k.backend).remaining(ctx, k.name); remaining != "" {
 			k.Errorf("after %d requests: there remain %s", limit, remaining)
@@ -234,6 +235,23 @@ func (k *killing) killAfter(limit int64) (killed bool) {
 	must(k.T, createAndStart(ctx, k.backend, k.name, k.request))
 	k.checkHealed(limit)
 	return true
+}
+
+// checkAllOrNothing makes the enclave again: it must be the one before with all that was in it, or a new one with nothing.
+func (k *killing) checkAllOrNothing(limit int64) {
+	k.Helper()
+	_, err := k.backend.CreateEnclave(k.Context(), enclave.Spec{Name: k.name, Owner: testOwner})
+	must(k.T, err)
+	snapshot, err := k.backend.Observe(k.Context(), k.name)
+	must(k.T, err)
+	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	must(k.T, err)
+	stored, err := k.backend.ListArtifacts(k.Context(), k.name)
+	must(k.T, err)
+	got := [3]int{len(snapshot.Services), len(volumes.Items), len(stored)}
+	if got != [3]int{} && got != [3]int{1, len(k.request.Spec.Files), 1} {
+		k.Errorf("after %d requests: the enclave has %v services, volumes and artifacts, want all or none", limit, got)
+	}
 }
 
 // checkComplete checks that a service which has taken the place of the one before is whole, as nobody touches it again:

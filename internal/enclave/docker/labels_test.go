@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -27,9 +28,6 @@ func TestDockerLabelsEverything(t *testing.T) {
 	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("big", 0o644, string(content))})
 	must(t, err)
 	must(t, backend.PutArtifact(t.Context(), name, tree.Digest(), tree.WriteTar))
-	stream, err := backend.Artifact(t.Context(), name, tree.Digest())
-	must(t, err)
-	defer stream.Close()
 	request := serviceRequest(t, backend, images.Service)
 	request.Spec.Files["/big"] = plan.Mount{Artifacts: []string{"big"}, Owner: &plan.User{UID: 7}}
 	request.Artifacts = map[string]string{"big": tree.Digest()}
@@ -54,8 +52,10 @@ func TestDockerLabelsEverything(t *testing.T) {
 		kind, _, _ := strings.Cut(object, " ")
 		seen[kind] = append(seen[kind], labels[enclave.LabelRole])
 	}
-	containers, err := conn.ContainerList(t.Context(), client.ContainerListOptions{All: true})
+	stream, err := backend.Artifact(t.Context(), name, tree.Digest())
 	must(t, err)
+	containers, err := conn.ContainerList(t.Context(), client.ContainerListOptions{All: true})
+	must(t, errors.Join(err, stream.Close()))
 	for _, item := range containers.Items {
 		if !strings.Contains(containerName(item), name) {
 			continue
@@ -126,7 +126,7 @@ func TestDockerLeavesNothingOfArtifacts(t *testing.T) {
 	must(t, err)
 	must(t, backend.PutArtifact(t.Context(), name, tree.Digest(), tree.WriteTar))
 	dead := objectLabels(name, roleArtifact, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
-	_, err = conn.createFromEmpty(t.Context(), networkName(name)+"_artifact_dead", dead)
+	_, err = conn.createFromEmpty(t.Context(), readerPrefix(name)+"dead", dead)
 	must(t, err)
 	stream, err := backend.Artifact(t.Context(), name, tree.Digest())
 	must(t, err)

@@ -49,10 +49,10 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 	return b.acquire(ctx, conn, name, lock, holder)
 }
 
-// storeAndLocks lists an enclave's store and all its locks by one call.
+// storeAndLocks lists an enclave's store, all its locks, and what artifacts are read from, by one call.
 func (c *connection) storeAndLocks(ctx context.Context, name string) ([]container.Summary, error) {
 	// Engines match names with or without their leading slash.
-	names := fmt.Sprintf("^/?(%s$|%s)", regexp.QuoteMeta(storeName(name)), regexp.QuoteMeta(lockPrefix(name)))
+	names := fmt.Sprintf("^/?(%s$|%s|%s)", regexp.QuoteMeta(storeName(name)), regexp.QuoteMeta(lockPrefix(name)), regexp.QuoteMeta(readerPrefix(name)))
 	found, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: withLabels(ofEnclave(name)).Add("name", names)})
 	if err != nil {
 		return nil, c.translate(err)

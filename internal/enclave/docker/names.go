@@ -33,8 +33,8 @@ const (
 	labelGeneration    = enclave.LabelPrefix + "generation"     // ties volumes to the container that they were made for
 	labelMoves         = enclave.LabelPrefix + "moves"          // JSON, list of paths that were written into the root file system
 	labelPersistentKey = enclave.LabelPrefix + "persistent-key" // of a persistent directory's volume
-	labelTracked       = enclave.LabelPrefix + "tracked"        // of a persistent directory's volume whose use is noted in the store
-	labelPersistent    = enclave.LabelPrefix + "persistent"     // JSON, map of persistent key to when its volume was made
+	labelTracked       = enclave.LabelPrefix + "tracked"        // the mark of a persistent directory's volume, by which its use is noted in the store
+	labelPersistent    = enclave.LabelPrefix + "persistent"     // JSON, map of persistent key to the mark of its volume
 	labelLock          = enclave.LabelPrefix + "lock"           // a lock's name
 	labelHolder        = enclave.LabelPrefix + "holder"         // who holds a lock, for people
 	labelHolderProcess = enclave.LabelPrefix + "holder-process" // who holds a lock, for the next one who wants it
@@ -45,6 +45,7 @@ const (
 
 func networkName(enclave string) string          { return "sundog-" + enclave }
 func storeName(enclave string) string            { return "sundog-" + enclave + "_store" }
+func readerPrefix(enclave string) string         { return "sundog-" + enclave + "_artifact_" }
 func serviceName(enclave, service string) string { return "sundog-" + enclave + "." + service }
 
 // pendingName is the name of a service's container while it is being made. The rename to serviceName is the moment at

@@ -44,12 +44,12 @@ const networkAttempts = 10
 // between the question and the answer, and is not among the networks before it has got it.
 func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, owner string) error {
 	var lastError error
-	for range networkAttempts {
+	for attempt := range networkAttempts {
 		seen, err := b.lookAround(ctx, conn)
 		if err != nil {
 			return err
 		}
-		free, err := b.freeSubnets(ctx, conn, name, owner, seen)
+		free, err := b.freeSubnets(ctx, conn, name, owner, seen, attempt == 0)
 		if err != nil {
 			return err
 		}
@@ -57,12 +57,29 @@ func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, own
 			if lastError = conn.takeSubnet(ctx, name, owner, subnet); lastError == nil {
 				return nil
 			}
-			if !strings.Contains(lastError.Error(), "overlap") {
+			if isGatewayTaken(lastError) {
+				// The engine may be at work for a process that was killed while it made this very network.
+				if made, err := conn.hasNetwork(ctx, name); made || err != nil {
+					return err
+				}
+			} else if !strings.Contains(lastError.Error(), "overlap") {
 				return lastError
 			}
 		}
 	}
 	return lastError
+}
+
+// isGatewayTaken tells that somebody else takes the same subnet at this moment: before the engine finds that two networks
+// overlap, it finds that both want the same address for their gateway.
+func isGatewayTaken(err error) bool {
+	return strings.Contains(err.Error(), "failed to allocate gateway")
+}
+
+// hasNetwork tells whether an enclave's network is there.
+func (c *connection) hasNetwork(ctx context.Context, name string) (bool, error) {
+	found, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name), ofRole(roleNetwork))})
+	return len(found.Items) > 0, c.translate(err)
 }
 
 func (c *connection) takeSubnet(ctx context.Context, name, owner string, subnet netip.Prefix) error {
@@ -73,9 +90,14 @@ func (c *connection) takeSubnet(ctx context.Context, name, owner string, subnet 
 	return c.translate(err)
 }
 
-// freeSubnets gives subnets to try, at least one.
-func (b *Backend) freeSubnets(ctx context.Context, conn *connection, name, owner string, seen *occupied) ([]netip.Prefix, error) {
+// freeSubnets gives subnets to try, at least one. At first they are taken from the engine's own pools without asking it.
+func (b *Backend) freeSubnets(ctx context.Context, conn *connection, name, owner string, seen *occupied, first bool) ([]netip.Prefix, error) {
 	if b.pool.isZero() {
+		if first {
+			if free, err := b.predicted(ctx, conn, seen); err != nil || len(free) > 0 {
+				return free, err
+			}
+		}
 		subnet, err := conn.engineSubnet(ctx, name, owner, seen)
 		return []netip.Prefix{subnet}, err
 	}

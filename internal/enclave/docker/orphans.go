@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -111,25 +110,26 @@ func (b *Backend) removeOrphan(ctx context.Context, conn *connection, name strin
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		b.removeBuiltImages(ctx, conn, name),
-		removeAll(containers, func(item container.Summary) error {
-			if item.Labels[enclave.LabelRole] == roleLock {
-				return nil
-			}
-			return conn.removeContainer(ctx, item.ID)
-		}),
-		conn.removeVolumes(ctx, ofEnclave(name)),
-		conn.removeNetworks(ctx, name),
-		conn.removeAllArtifactImages(ctx, name),
-	)
+	// The store goes last here as well, and the locks of the dead with it.
+	isLock := func(role string) bool { return role == roleLock }
+	err = b.removeContents(ctx, conn, name, func(role string) bool { return role == roleStore || isLock(role) })
+	if err == nil {
+		err = b.removeDeadLocks(ctx, conn, containers)
+	}
+	if err == nil {
+		err = conn.removeContainers(ctx, name, isLock)
+	}
+	return err
 }
 
 // isOrphan tells whether nobody can get back what is left. With its store, an enclave that lacks its network is made
-// whole by its owner's next apply, so its services and persistent directories are not touched.
+// whole by its owner's next apply, so its services and persistent directories are not touched, unless its removal has begun.
 func (c *connection) isOrphan(ctx context.Context, item *left) (bool, error) {
-	if item.making || item.store && item.data || len(item.Objects) == 0 {
+	if item.making || len(item.Objects) == 0 {
 		return false, nil
+	}
+	if item.store && item.data {
+		return c.isDoomed(ctx, item.Name)
 	}
 	_, err := c.enclave(ctx, item.Name)
 	if errors.Is(err, enclave.ErrNotFound) {

@@ -16,18 +16,17 @@ import (
 )
 
 // A persistent directory is new until a container that mounts it is started for the first time; only until then it is
-// seeded. That it is used is noted in the store before the start, together with the moment at which its volume was made:
-// a volume that somebody has removed by hand is made again, and is new.
+// seeded. That it is used is noted in the store before the start, together with a mark that the volume got when it was made:
+// a volume that somebody has removed by hand is made again, with another mark, and is new. The engine's own time of creation
+// is no such mark, as it changes with every file.
 
-// stateUsed is the folder below folderState that holds, for each persistent directory that was used, when its volume was
-// made.
+// stateUsed is the folder below folderState that holds, for each persistent directory that was used, the mark of its
+// volume.
 const stateUsed = "used"
 
 // isFresh tells whether a persistent directory is new. One that lacks the label was made by an earlier version, which
 // noted no use, and may hold data.
-func isFresh(labels map[string]string, createdAt, used string) bool {
-	return labels[labelTracked] != "" && used != createdAt
-}
+func isFresh(mark, used string) bool { return mark != "" && used != mark }
 
 // persistent prepares a persistent directory: a new one gets its seed and its owner, any other one stays as it is.
 func (f *filler) persistent(ctx context.Context, mount plan.Mount, fresh bool) error {
@@ -60,7 +59,7 @@ func (f *filler) seed(ctx context.Context, key string) error {
 	if err != nil {
 		return f.conn.translate(err)
 	}
-	if !isFresh(volume.Volume.Labels, volume.Volume.CreatedAt, state.used[key]) {
+	if !isFresh(volume.Volume.Labels[labelTracked], state.used[key]) {
 		return nil
 	}
 	// Not by the engine itself: it leaves a volume alone that a killed attempt has begun to fill.

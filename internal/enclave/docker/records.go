@@ -16,7 +16,7 @@ func (b *Backend) WriteRecord(ctx context.Context, name, record string, content 
 	if err != nil {
 		return err
 	}
-	if err := b.writeSlot(ctx, conn, name, path.Join(folderRecords, recordFolder(record)), content, false); err != nil {
+	if err := b.writeSlot(ctx, conn, name, path.Join(folderRecords, recordFolder(record)), slot{content: content}, false); err != nil {
 		return fmt.Errorf("write record %q: %w", record, err)
 	}
 	return nil
@@ -75,21 +75,19 @@ func (b *Backend) RemoveRecord(ctx context.Context, name, record string) error {
 		return err
 	}
 	folder := path.Join(folderRecords, recordFolder(record))
-	if err := b.writeSlot(ctx, conn, name, folder, nil, true); err != nil {
+	if err := b.writeSlot(ctx, conn, name, folder, slot{removed: true}, false); err != nil {
 		return fmt.Errorf("remove record %q: %w", record, err)
 	}
 	return nil
 }
 
-// writeSlot writes the next version of what a folder of the store holds.
-func (b *Backend) writeSlot(ctx context.Context, conn *connection, name, folder string, content []byte, removed bool) error {
+// writeSlot writes the next version of what a folder of the store holds. Alone tells that nobody else writes to the store.
+func (b *Backend) writeSlot(ctx context.Context, conn *connection, name, folder string, next slot, alone bool) error {
 	defer b.records.lock(name + "/" + folder)()
-	files, err := conn.readStore(ctx, name, folder)
-	if err != nil {
-		return err
-	}
-	if newest, found := newestSlot(files); removed && (!found || newest.removed) {
-		return nil
-	}
-	return conn.writeStore(ctx, name, nextSlot(folder, files, content, removed)...)
+	return conn.updateStore(ctx, name, folder, alone, func(files map[string][]byte) []storeFile {
+		if newest, found := newestSlot(files); next.removed && (!found || newest.removed) {
+			return nil
+		}
+		return nextSlot(folder, files, next.content, next.removed)
+	})
 }

@@ -18,27 +18,24 @@ import (
 // removals bounds how many containers or volumes are removed at the same time.
 const removals = 8
 
-// RemoveEnclave implements enclave.Enclaves. The store goes last, as it knows the images that go with the enclave, and as
+// RemoveEnclave implements enclave.Enclaves. From its first step on the enclave is not there any more, so that nobody takes
+// up again what has lost a part of its data. The store goes last, as it knows the images that go with the enclave, and as
 // nobody would know of anything that is left without it; so a removal that was cut off is simply repeated.
 func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	conn, err := b.connect()
 	if err != nil {
 		return err
 	}
-	failure := errors.Join(
-		conn.removeContainers(ctx, name, false),
-		conn.removeVolumes(ctx, ofEnclave(name)),
-		conn.removeNetworks(ctx, name),
-		b.removeBuiltImages(ctx, conn, name),
-		conn.removeAllArtifactImages(ctx, name),
-	)
-	b.small.dropEnclave(name)
+	failure := b.doom(ctx, conn, name)
+	if failure == nil {
+		failure = b.removeContents(ctx, conn, name, func(role string) bool { return role == roleStore })
+	}
 	shared := false
 	if failure == nil {
 		shared, failure = conn.removeEmptyImageOf(ctx, name)
 	}
 	if failure == nil {
-		failure = conn.removeContainers(ctx, name, true)
+		failure = conn.removeContainers(ctx, name, func(role string) bool { return role != roleStore })
 	}
 	if failure == nil && shared {
 		failure = conn.removeEmptyImage(ctx)
@@ -52,14 +49,47 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	return fmt.Errorf("remove enclave %q: %w", name, failure)
 }
 
-// removeContainers removes the enclave's containers, or the store when everything else is gone.
-func (c *connection) removeContainers(ctx context.Context, name string, store bool) error {
+// doom writes down that the removal of an enclave has begun.
+func (b *Backend) doom(ctx context.Context, conn *connection, name string) error {
+	err := b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{removed: true}, false)
+	if errors.Is(err, enclave.ErrNotFound) {
+		return nil // There is no store any more.
+	}
+	return err
+}
+
+// isDoomed tells whether the removal of an enclave has begun and not come to its end.
+func (c *connection) isDoomed(ctx context.Context, name string) (bool, error) {
+	files, err := c.readStore(ctx, name, folderState+"/"+stateEnclave)
+	if errors.Is(err, enclave.ErrNotFound) {
+		return false, nil
+	}
+	newest, found := newestSlot(files)
+	return found && newest.removed, err
+}
+
+// removeContents removes everything of an enclave but the containers of some roles.
+func (b *Backend) removeContents(ctx context.Context, conn *connection, name string, spared func(role string) bool) error {
+	failure := conn.removeContainers(ctx, name, spared)
+	failure = errors.Join(failure, removeAll([]func() error{
+		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
+		func() error { return conn.removeNetworks(ctx, name) },
+		func() error {
+			return errors.Join(b.removeBuiltImages(ctx, conn, name), conn.removeAllArtifactImages(ctx, name))
+		},
+	}, func(remove func() error) error { return remove() }))
+	b.small.dropEnclave(name)
+	return failure
+}
+
+// removeContainers removes the enclave's containers but those of some roles.
+func (c *connection) removeContainers(ctx context.Context, name string, spared func(role string) bool) error {
 	containers, err := c.containersOf(ctx, ofEnclave(name))
 	if err != nil {
 		return err
 	}
 	return removeAll(containers, func(item container.Summary) error {
-		if (item.Labels[enclave.LabelRole] == roleStore) != store {
+		if spared(item.Labels[enclave.LabelRole]) {
 			return nil
 		}
 		if err := c.removeContainer(ctx, item.ID); err != nil {
@@ -101,7 +131,7 @@ func (c *connection) removeNetworks(ctx context.Context, name string) error {
 	for _, item := range networks.Items {
 		err := c.removeNetwork(ctx, item.ID)
 		if err != nil && strings.Contains(err.Error(), "active endpoints") {
-			err = fmt.Errorf("%w: containers that Sundog did not make are connected to it (%s); disconnect them with `docker network disconnect`", err, c.foreigners(ctx, item.ID))
+			err = c.explainEndpoints(ctx, item.ID, err)
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("remove network %s: %w", item.Name, err))
@@ -110,18 +140,22 @@ func (c *connection) removeNetworks(ctx context.Context, name string) error {
 	return errors.Join(failures...)
 }
 
-// foreigners names the containers that are connected to a network.
-func (c *connection) foreigners(ctx context.Context, network string) string {
+// explainEndpoints says why a network cannot be removed although none of our containers is left.
+func (c *connection) explainEndpoints(ctx context.Context, network string, reason error) error {
 	inspected, err := c.NetworkInspect(ctx, network, client.NetworkInspectOptions{})
 	if err != nil {
-		return "unknown: " + c.translate(err).Error()
+		return errors.Join(reason, c.translate(err))
 	}
 	names := []string{}
 	for _, endpoint := range inspected.Network.Containers {
 		names = append(names, endpoint.Name)
 	}
+	if len(names) == 0 {
+		// Seen with Docker 20.10 on a machine with far too much to do, whoever had made the containers.
+		return fmt.Errorf("%w: no container is connected to it, but the engine still counts one that is gone; restart the engine, then repeat this", reason)
+	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return fmt.Errorf("%w: containers that Sundog did not make are connected to it (%s); disconnect them with `docker network disconnect`", reason, strings.Join(names, ", "))
 }
 
 // remaining names what still carries the enclave's label, for an error.

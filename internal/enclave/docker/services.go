@@ -51,7 +51,8 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 			return nil, err
 		}
 	}
-	id, chosen, err := b.createPending(ctx, conn, request, before)
+	made, chosen, err := b.createPending(ctx, conn, request, before)
+	id := made.ID
 	if err == nil {
 		err = b.fillMounts(ctx, conn, id, request, chosen)
 	}
@@ -69,14 +70,16 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 			return nil, err
 		}
 	}
-	if err := conn.removeOldVolumes(ctx, name, service, chosen.generation); err != nil {
-		return nil, err
+	for _, old := range before.volumes {
+		if err := conn.removeVolume(ctx, old); err != nil {
+			return nil, err
+		}
 	}
 	// Whatever has the service's name has nothing half-done beside it, so this comes last.
 	if err := conn.rename(ctx, id, serviceName(name, service)); err != nil {
 		return nil, err
 	}
-	return b.Service(ctx, name, service)
+	return serviceFromSummary(conn, made, nil)
 }
 
 // discard removes what a failed creation has made.
@@ -94,7 +97,9 @@ type predecessors struct {
 	state *enclaveState
 	// current has the service's name, pending was left half-made by somebody who was killed.
 	current, pending *container.Summary
-	taken            reservations
+	// volumes belong to an earlier container of the service, or to none.
+	volumes []string
+	taken   reservations
 	// address and ports are what the service had.
 	address netip.Addr
 	ports   map[string]publishedPort
@@ -102,16 +107,19 @@ type predecessors struct {
 
 // predecessors looks at all containers of Sundog at once, as host ports are shared by all enclaves.
 func (c *connection) predecessors(ctx context.Context, name string, request enclave.ServiceRequest) (*predecessors, error) {
-	state, err := c.observeState(ctx, name)
+	state, err := c.sharedState(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	containers, err := c.containersOf(ctx, ofSundog())
+	containers, err := c.allContainers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	service := request.Spec.Name
 	found := &predecessors{state: state, taken: reservationsBut(containers, name, service).keptFor(state, containers, service)}
+	if found.volumes, err = c.volumesOf(ctx, name, service); err != nil {
+		return nil, err
+	}
 	for _, item := range containers {
 		switch containerName(item) {
 		case serviceName(name, service):
@@ -143,15 +151,15 @@ func (c *connection) predecessors(ctx context.Context, name string, request encl
 
 // createPending makes volumes and the container. Two processes may choose the same address or port at the same time:
 // each looks again after it has written its choice down, and whoever sees a conflict gives way.
-func (b *Backend) createPending(ctx context.Context, conn *connection, request enclave.ServiceRequest, before *predecessors) (id string, chosen placement, err error) {
+func (b *Backend) createPending(ctx context.Context, conn *connection, request enclave.ServiceRequest, before *predecessors) (made container.Summary, chosen placement, err error) {
 	name, service := before.state.enclave.Name, request.Spec.Name
 	chosen = placement{enclave: name, generation: newGeneration()}
 	if err = conn.createVolumes(ctx, before.state, request, &chosen); err != nil {
-		return "", chosen, err
+		return made, chosen, err
 	}
 	subnet, gateway, err := subnetOf(before.state.network)
 	if err != nil {
-		return "", chosen, err
+		return made, chosen, err
 	}
 	for range 20 {
 		chosen.noInit = b.withoutInit.Load()
@@ -161,33 +169,44 @@ func (b *Backend) createPending(ctx context.Context, conn *connection, request e
 				chosen.address, err = chooseAddress(subnet, gateway, service, before.taken.addresses)
 			}
 			if err != nil {
-				return "", chosen, err
+				return made, chosen, err
 			}
 		}
 		if chosen.ports, err = allocatePorts(name, request.Spec, before.ports, before.taken); err != nil {
-			return "", chosen, err
+			return made, chosen, err
 		}
 		options, err := containerOptions(request, chosen)
 		if err != nil {
-			return "", chosen, err
+			return made, chosen, err
 		}
-		if id, err = b.createContainer(ctx, conn, options, request); err != nil {
-			return "", chosen, err
+		if made.ID, err = b.createContainer(ctx, conn, options, request); err != nil {
+			return made, chosen, err
 		}
-		containers, err := conn.containersOf(ctx, ofSundog())
+		containers, err := conn.allContainers(ctx)
 		if err != nil {
-			return id, chosen, err
+			return made, chosen, err
 		}
 		now := reservationsBut(containers, name, service).keptFor(before.state, containers, service)
 		if !now.conflicts(chosen, before.taken) {
-			return id, chosen, nil
+			made, err = withID(containers, made.ID)
+			return made, chosen, err
 		}
 		before.taken = now
-		if err := conn.removeContainer(ctx, id); err != nil {
-			return id, chosen, err
+		if err := conn.removeContainer(ctx, made.ID); err != nil {
+			return made, chosen, err
 		}
 	}
-	return "", chosen, errors.New("others take addresses and ports as fast as they are chosen")
+	return made, chosen, errors.New("others take addresses and ports as fast as they are chosen")
+}
+
+// withID finds a container that was made just now.
+func withID(containers []container.Summary, id string) (container.Summary, error) {
+	for _, item := range containers {
+		if item.ID == id {
+			return item, nil
+		}
+	}
+	return container.Summary{ID: id}, errors.New("the container was removed by somebody else as soon as it was made")
 }
 
 // conflicts tells whether somebody else has written down the same choice since the one before was made. A pinned port
@@ -274,17 +293,33 @@ func (b *Backend) RemoveService(ctx context.Context, name, service string) error
 	if err != nil {
 		return err
 	}
-	containers, err := conn.containersOf(ctx, ofEnclave(name), ofService(service))
-	if err != nil {
+	if err := conn.removeService(ctx, name, service); err != nil {
 		return fmt.Errorf("remove service %q: %w", service, err)
+	}
+	return nil
+}
+
+func (c *connection) removeService(ctx context.Context, name, service string) error {
+	containers, err := c.allContainers(ctx)
+	if err != nil {
+		return err
 	}
 	for _, item := range containers {
-		if err := conn.retire(ctx, item); err != nil {
-			return fmt.Errorf("remove service %q: %w", service, err)
+		if item.Labels[enclave.LabelEnclave] != name || item.Labels[enclave.LabelService] != service {
+			continue
+		}
+		if err := c.retire(ctx, item); err != nil {
+			return err
 		}
 	}
-	if err := conn.removeVolumes(ctx, ofEnclave(name), ofService(service)); err != nil {
-		return fmt.Errorf("remove service %q: %w", service, err)
+	volumes, err := c.volumesOf(ctx, name, service)
+	if err != nil {
+		return err
+	}
+	for _, item := range volumes {
+		if err := c.removeVolume(ctx, item); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -311,7 +346,7 @@ func (c *connection) createVolumes(ctx context.Context, state *enclaveState, req
 		key := request.Spec.Files[path].PersistentKey
 		if key != "" {
 			options.Name = persistentPrefix(name) + key
-			options.Labels = objectLabels(name, roleVolume, map[string]string{labelPersistentKey: key, labelTracked: "yes"})
+			options.Labels = objectLabels(name, roleVolume, map[string]string{labelPersistentKey: key, labelTracked: chosen.generation})
 		}
 		made, err := c.VolumeCreate(ctx, options)
 		if err != nil {
@@ -319,28 +354,13 @@ func (c *connection) createVolumes(ctx context.Context, state *enclaveState, req
 		}
 		chosen.volumes[path] = options.Name
 		if key != "" {
-			chosen.persistent[key] = made.Volume.CreatedAt
-			chosen.fresh[path] = isFresh(made.Volume.Labels, made.Volume.CreatedAt, state.used[key])
+			// One that is there already keeps its own labels.
+			mark := made.Volume.Labels[labelTracked]
+			chosen.persistent[key] = mark
+			chosen.fresh[path] = isFresh(mark, state.used[key])
 		}
 	}
 	return nil
 }
 
 func persistentPrefix(name string) string { return "sundog-" + name + "_persistent_" }
-
-// removeOldVolumes removes a service's volumes that belong to an earlier container of it, or to none.
-func (c *connection) removeOldVolumes(ctx context.Context, name, service, generation string) error {
-	volumes, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(name), ofService(service))})
-	if err != nil {
-		return fmt.Errorf("list volumes: %w", c.translate(err))
-	}
-	for _, volume := range volumes.Items {
-		if volume.Labels[labelGeneration] == generation {
-			continue
-		}
-		if err := c.removeVolume(ctx, volume.Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -212,9 +212,9 @@ func takenPort(err error) int {
 	return 0
 }
 
-// taskExists is what the container runtime says where it has started a process and the engine, which was killed meanwhile,
-// knows nothing of it. The engine has no call that would end such a process, so the container can never be started.
-var taskExists = regexp.MustCompile(`task [0-9a-f]{64}: already exists`)
+// taskExists is what the container runtime says where it has made or started a process and the engine, which was killed
+// meanwhile, knows nothing of it. The engine has no call that would end such a process, so the container can never be started.
+var taskExists = regexp.MustCompile(`task [0-9a-f]{64}: already exists|id already in use`)
 
 func lostTask(err error) bool { return taskExists.MatchString(err.Error()) }
 

@@ -76,6 +76,8 @@ type occupied struct {
 	networks map[string][]netip.Prefix // by name
 	enclaves int                       // how many of the networks are enclaves'
 	routes   []route
+	// allRoutes tells that the routes of the engine's machine are known.
+	allRoutes bool
 }
 
 // route is a destination that the machine reaches by itself.
@@ -132,6 +134,7 @@ func (b *Backend) lookAround(ctx context.Context, conn *connection) (*occupied, 
 	if err != nil {
 		b.logger.Warn("the routes of this machine cannot be read, so an enclave's network may overlap with one of them", "error", err)
 	}
+	seen.allRoutes = err == nil
 	for _, item := range routes {
 		// The engine's own networks are known already; one that is just being removed is no reason to go elsewhere.
 		if !engineDevice.MatchString(item.device) {

@@ -320,3 +320,17 @@ func TestBuildDigestCoversAllInput(t *testing.T) {
 		}
 	}
 }
+
+func TestLostTask(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"Error response from daemon: task " + strings.Repeat("0a", 32) + ": already exists":                        true,
+		"Error response from daemon: id already in use":                                                            true,
+		`Conflict. The container name "/x" is already in use by container "y"`:                                     false,
+		"driver failed programming external connectivity: Bind for 127.0.0.1:80 failed: port is already allocated": false,
+	} {
+		if got := lostTask(errors.New(text)); got != want {
+			t.Errorf("%q: got %t, want %t", text, got, want)
+		}
+	}
+}

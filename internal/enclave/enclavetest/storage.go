@@ -199,6 +199,9 @@ var storageBehaviours = []behaviour{
 		equal(f, "seeded file", f.exec(name, "db", "cat", "/data/a.txt"), "second")
 		f.lists(name, "db", "/data", "/data drwxr-xr-x 42:43", "/data/big -rw-r----- 42:43")
 		f.exec(name, "db", "write", "/data/a.txt", "changed")
+		// What is in it and when it was changed says nothing about whether it is new.
+		time.Sleep(1100 * time.Millisecond)
+		f.exec(name, "db", "write", "/data/b.txt", "added")
 		f.start(name, "db", both(f.unprivileged, seeded("/data", "data", third)))
 		equal(f, "file after replacement", f.exec(name, "db", "cat", "/data/a.txt"), "changed")
 		f.must(f.backend.RemoveService(f.ctx, name, "db"))

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// counter stands between a peer and the engine and counts the calls. Timed runs go without it.
+type counter struct {
+	socket string
+	server *http.Server
+
+	mutex sync.Mutex
+	calls map[string]int
+}
+
+// newCounter serves at a socket in a folder, whose path must be short.
+func newCounter(ctx context.Context, folder, engineSocket string) (*counter, error) {
+	c := &counter{socket: folder + "/count.sock", calls: map[string]int{}}
+	if err := os.RemoveAll(c.socket); err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", c.socket)
+	if err != nil {
+		return nil, fmt.Errorf("count API calls: %w", err)
+	}
+	forward := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
+		Transport:     &http.Transport{DialContext: dialSocket(engineSocket), DisableCompression: true},
+		FlushInterval: -1, // answers are streams
+		// The peer's own message about a broken call is the better one.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
+	}
+	c.server = &http.Server{ //nolint:gosec // Only the peer connects, and a pull may take as long as it takes.
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c.mutex.Lock()
+			c.calls[callName(r.Method, r.URL.Path)]++
+			c.mutex.Unlock()
+			forward.ServeHTTP(w, r)
+		}),
+	}
+	go func() {
+		if err := c.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			fmt.Fprintln(os.Stderr, "bench: count API calls:", err)
+		}
+	}()
+	return c, nil
+}
+
+func (c *counter) close() error { return errors.Join(c.server.Close(), os.RemoveAll(c.socket)) }
+
+// take gives the calls since the last time.
+func (c *counter) take() map[string]int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	taken := c.calls
+	c.calls = map[string]int{}
+	return taken
+}
+
+// collections are the kinds of objects whose names stand second in a path.
+var collections = []string{"containers", "networks", "volumes", "images", "exec"}
+
+// actions stand where a name could stand, or after it.
+var actions = []string{"create", "json", "load", "prune", "search", "get", "tag", "push", "history"}
+
+// callName is a call without its version, and with a placeholder for whose it is.
+func callName(method, path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if len(parts) > 1 && strings.HasPrefix(parts[0], "v1.") {
+		parts = parts[1:]
+	}
+	if len(parts) > 1 && slices.Contains(collections, parts[0]) && !slices.Contains(actions, parts[1]) {
+		named := []string{parts[0], "{id}"}
+		// An image's name may itself have slashes.
+		if last := parts[len(parts)-1]; len(parts) > 2 && (parts[0] != "images" || slices.Contains(actions, last)) {
+			named = append(named, last)
+		}
+		parts = named
+	}
+	return method + " /" + strings.Join(parts, "/")
+}
+
+// total of calls.
+func total(calls map[string]int) int {
+	sum := 0
+	for _, count := range calls {
+		sum += count
+	}
+	return sum
+}
+
+// byCount orders the names of calls, the most frequent first.
+func byCount(calls map[string]int) []string {
+	names := slices.Sorted(maps.Keys(calls))
+	slices.SortStableFunc(names, func(a, b string) int { return calls[b] - calls[a] })
+	return names
+}
