@@ -185,7 +185,11 @@ func TestPackageSettings(t *testing.T) {
 func TestSettingsOfKubernetes(t *testing.T) {
 	environment := map[string]string{"KUBE_CTX": "other", "KUBE_TOKEN": "from-env", "KUBE_INSECURE": "perhaps"}
 	p := &sundogProvider{getenv: func(name string) string { return environment[name] }}
-	attributes := kubernetesSchema().GetType().(types.ObjectType).AttrTypes
+	object, ok := kubernetesSchema().GetType().(types.ObjectType)
+	if !ok {
+		t.Fatal("the block is no object")
+	}
+	attributes := object.AttrTypes
 	values := map[string]attr.Value{}
 	for name, typ := range attributes {
 		values[name] = attr.Value(nil)

@@ -39,8 +39,8 @@ func splitAgent(t *testing.T, architecture string) (program string) {
 		t.Errorf("the parts have %d and %d bytes, more than a ConfigMap holds", len(code), len(rest))
 	}
 	program = filepath.Join(folder, "agent")
-	must(t, os.WriteFile(program, code, 0o700)) //nolint:gosec // It is a program.
-	must(t, os.WriteFile(data, rest, 0o700))    //nolint:gosec // As above.
+	must(t, os.WriteFile(program, code, 0o700))
+	must(t, os.WriteFile(data, rest, 0o700))
 	return program
 }
 

@@ -114,7 +114,7 @@ func checkAlone(t *testing.T, backend *Backend, name string) {
 func TestKubernetesHealsEnclaves(t *testing.T) {
 	t.Parallel()
 	whole := kubernetesBackend(t)
-	for after := int64(0); after < 6; after++ {
+	for after := range int64(6) {
 		t.Run(fmt.Sprintf("cut after %d", after), func(t *testing.T) {
 			t.Parallel()
 			name := makeEnclave(t, whole)

@@ -83,8 +83,9 @@ func restricted(t *testing.T, full *Backend) *Backend {
 // Whoever has the role that the guide names can do everything, and needs no kubeconfig.
 func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
 	t.Parallel()
+	full := kubernetesBackend(t)
 	images := testImages(t)
-	backend := restricted(t, kubernetesBackend(t))
+	backend := restricted(t, full)
 	name := makeEnclave(t, backend)
 	ctx := t.Context()
 	_, err := backend.ListEnclaves(ctx)
