@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -44,8 +46,8 @@ func packFiles(tb testing.TB, files map[string][]byte) []byte {
 	tb.Helper()
 	var buffer bytes.Buffer
 	archive := tar.NewWriter(&buffer)
-	for name, content := range files {
-		mode := int64(0o644)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		content, mode := files[name], int64(0o644)
 		if name == ServiceProgram[1:] {
 			mode = 0o755
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,6 +35,12 @@ func kubernetesBackend(t *testing.T) *Backend {
 	return backend
 }
 
+// loading is done once for all tests.
+var (
+	loading       sync.Once
+	failedLoading error
+)
+
 // testImages brings the test service into the cluster's nodes by the command in SUNDOG_TEST_KUBERNETES_LOAD, or takes the image
 // in SUNDOG_TEST_KUBERNETES_IMAGE that somebody has pushed to where the nodes find it.
 func testImages(t *testing.T) enclavetest.Images {
@@ -47,10 +54,13 @@ func testImages(t *testing.T) enclavetest.Images {
 	if len(load) == 0 {
 		t.Fatal("say by SUNDOG_TEST_KUBERNETES_LOAD which command loads an image archive into the nodes, or by SUNDOG_TEST_KUBERNETES_IMAGE where the test image is")
 	}
-	command := exec.CommandContext(t.Context(), load[0], append(load[1:], enclavetest.SaveImages(t, images.Service, images.Unprivileged))...)
-	if text, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("load the test image: %v: %s", err, text)
-	}
+	loading.Do(func() {
+		command := exec.CommandContext(t.Context(), load[0], append(load[1:], enclavetest.SaveImages(t, images.Service, images.Unprivileged))...)
+		if text, err := command.CombinedOutput(); err != nil {
+			failedLoading = fmt.Errorf("load the test image: %w: %s", err, text)
+		}
+	})
+	must(t, failedLoading)
 	return images
 }
 
