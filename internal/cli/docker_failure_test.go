@@ -63,8 +63,8 @@ def run(plan, image, program, how=""):
 	}{
 		{"exit", "exited (3)", append([]string{`"app" exited with code 3`, "\n  | line 12\n", "line 30", "ending with code 3", "sundog logs " + name + " app"}, placed...)},
 		{"memory", "out of memory (137)", append([]string{`"app" ran out of memory and was killed (exit code 137)`}, placed...)},
-		{"port", "running", append([]string{`port "http" (8080/tcp) of service "app" was not open within 1s`, "refused", "| listening nowhere"}, placed...)},
-		{"ready", "running", append([]string{`"app" did not become ready`, "code == 0 did not hold within 1s", "last value: 5", "| not yet"}, placed...)},
+		{"port", "failed", append([]string{`port "http" (8080/tcp) of service "app" was not open within 1s`, "refused", "| listening nowhere"}, placed...)},
+		{"ready", "not ready", append([]string{`"app" did not become ready`, "code == 0 did not hold within 1s", "last value: 5", "| not yet"}, placed...)},
 		{"public", "created", append([]string{port, `"http"`, "public_ports", "stop that one or choose another number"}, placed...)},
 		{"image", "", append([]string{`"nowhere.invalid/acme/app:9"`, "docker pull"}, placed...)},
 		{"exec", "running", []string{"main.star:", "'app'", "exit code 1", "127.0.0.1:1", "goes on from there"}},

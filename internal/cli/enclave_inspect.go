@@ -33,6 +33,8 @@ type runDocument struct {
 	Complete bool `json:"complete"`
 	// Failure is why it did not; empty where it did, or was cut off.
 	Failure string `json:"failure"`
+	// Outdated says what the run has taken over from other runs and what is not so any more, and what of its own is lost.
+	Outdated []string `json:"outdated"`
 }
 
 type serviceDocument struct {
@@ -130,7 +132,7 @@ func inspect(ctx context.Context, backend enclave.Backend, name string, now time
 		Runs:            []runDocument{}, Services: []serviceDocument{}, Artifacts: []artifactDocument{},
 	}
 	for _, run := range seen.Runs {
-		described := runDocument{Name: run.Run, Owner: run.Owner, Complete: run.Complete, Failure: run.Failure}
+		described := runDocument{Name: run.Run, Owner: run.Owner, Complete: run.Complete, Failure: run.Failure, Outdated: append([]string{}, run.Outdated...)}
 		if !run.CreatedAt.IsZero() {
 			described.CreatedAt = new(run.CreatedAt.UTC())
 		}
@@ -182,7 +184,10 @@ func (i *inspection) write(command *cobra.Command, now time.Time) error {
 	runs := [][]string{{"RUN", "STATUS", "OWNER"}}
 	for _, run := range i.Runs {
 		status := "partial"
-		if run.Complete {
+		switch {
+		case run.Complete && len(run.Outdated) > 0:
+			status = "outdated"
+		case run.Complete:
 			status = "complete"
 		}
 		runs = append(runs, []string{run.Name, status, orDash(run.Owner)})
@@ -197,6 +202,9 @@ func (i *inspection) write(command *cobra.Command, now time.Time) error {
 		}
 	}
 	for _, run := range i.Runs {
+		if len(run.Outdated) > 0 {
+			fmt.Fprintf(command.OutOrStdout(), "\nThe run %q is outdated, and its next apply mends it:\n  %s\n", run.Name, strings.Join(run.Outdated, "\n  "))
+		}
 		if run.Failure != "" {
 			fmt.Fprintf(command.OutOrStdout(), "\nThe last apply of the run %q failed:\n  %s\n", run.Name, strings.ReplaceAll(run.Failure, "\n", "\n  "))
 		}

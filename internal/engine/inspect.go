@@ -30,8 +30,14 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 		return nil, fmt.Errorf("list the runs of enclave %q: %w", enclaveName, err)
 	}
 	inspection := &Inspection{Enclave: snapshot.Enclave, Runs: make([]*Result, len(names))}
+	records := make([]*record, len(names))
+	var stored []string
 	group, groupContext := errgroup.WithContext(ctx)
 	group.SetLimit(aheadLimit)
+	group.Go(func() (err error) {
+		stored, err = e.backend.ListArtifacts(groupContext, enclaveName)
+		return err
+	})
 	for i, name := range names {
 		group.Go(func() error {
 			known, err := readRecord(groupContext, e.backend, enclaveName, name)
@@ -44,13 +50,32 @@ func (e *Engine) Inspect(ctx context.Context, enclaveName string) (*Inspection, 
 			if known == nil && !holdsAny(snapshot, name) {
 				return nil
 			}
+			records[i] = known
 			inspection.Runs[i] = resultOf(name, snapshot, known)
 			return e.lookAtEnds(groupContext, enclaveName, inspection.Runs[i])
 		})
 	}
-	err = group.Wait()
+	if err = group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, result := range inspection.Runs {
+		if result != nil {
+			result.Outdated = outdated(result.Run, &observation{snapshot: snapshot, record: records[i], stored: stored}, allBut(records, i))
+		}
+	}
 	inspection.Runs = slices.DeleteFunc(inspection.Runs, func(result *Result) bool { return result == nil })
-	return inspection, err
+	return inspection, nil
+}
+
+// allBut gives the records but one, and without the places of runs that have none.
+func allBut(records []*record, left int) []*record {
+	var others []*record
+	for i, other := range records {
+		if i != left && other != nil {
+			others = append(others, other)
+		}
+	}
+	return others
 }
 
 // holdsAny tells whether a run has any container, tasks included.

@@ -58,3 +58,22 @@ func TestRecordIsDescribedWithoutValues(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestInspectTellsWhatIsOutdated(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, nil)
+	result, _, _ := h.apply(planOf(upload(t, "config", "x"), add("db", mount("/conf", "config"))))
+	outdated := func() []string {
+		t.Helper()
+		found, err := h.engine.Inspect(t.Context(), testEnclave)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Runs[0].Outdated
+	}
+	same(t, "outdated after an apply", outdated(), nil)
+	if err := h.backend.RemoveArtifacts(t.Context(), testEnclave, []string{result.Artifacts["config"]}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "outdated when an artifact is lost", outdated(), []string{`files artifact "config" is missing`})
+}

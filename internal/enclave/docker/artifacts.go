@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -19,7 +19,8 @@ import (
 )
 
 // A small artifact is one tar file in the store. A file in the index, written after it in the same stream, tells that it
-// is complete. A large one is an image of its own (artifact_images.go), which the engine copies from by itself.
+// is complete. A large one is an image of its own (artifact_images.go), which the engine copies from by itself; a note
+// that is written after it saves looking through all images of the engine.
 
 // smallArtifact is the size of a tar stream up to which an artifact is kept in the store, and in memory while it is
 // handled: for the many small ones of a package fewer calls count, for a large one that it is copied inside the engine.
@@ -27,6 +28,7 @@ const smallArtifact = 4 << 20
 
 func artifactFile(digest string) string { return folderArtifacts + "/" + digest + ".tar" }
 func indexFile(digest string) string    { return folderIndex + "/" + digest }
+func largeFile(digest string) string    { return folderLarge + "/" + digest }
 
 // PutArtifact implements enclave.Artifacts. The content is streamed: what is more than a small artifact goes to the
 // engine as it comes.
@@ -57,11 +59,11 @@ func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, diges
 		return conn.importArtifact(ctx, name, digest, own{}), nil
 	}}
 	err = content(large)
-	if errors.Is(err, errStored) {
-		return nil
-	}
 	if large.rest != nil {
-		return large.end(err)
+		err = large.end(err)
+	}
+	if large.rest != nil && err == nil || errors.Is(err, errStored) {
+		return conn.writeStore(ctx, name, storeFile{largeFile(digest), []byte(noted)})
 	}
 	if err != nil {
 		return err
@@ -72,6 +74,9 @@ func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, diges
 	b.small.put(name, digest, large.head.Bytes())
 	return nil
 }
+
+// noted is what stands in a note that says no more than that it is there.
+const noted = "1"
 
 // errStored stops whoever writes an artifact that is there already.
 var errStored = errors.New("the artifact is stored already")
@@ -217,26 +222,55 @@ func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	var digests map[string][]string
-	var files map[string][]byte
-	group, groupContext := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		digests, err = conn.artifactImages(groupContext, ofEnclave(name))
-		return err
-	})
-	group.Go(func() (err error) {
-		files, err = conn.readStore(groupContext, name, folderIndex)
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	small, err := conn.readStore(ctx, name, folderIndex)
+	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
-	for digest, size := range files {
+	large, err := conn.readStore(ctx, name, folderLarge)
+	if err != nil {
+		return nil, fmt.Errorf("list artifacts: %w", err)
+	}
+	digests := []string{}
+	for digest, size := range small {
 		if len(size) > 0 {
-			digests[digest] = nil
+			digests = append(digests, digest)
 		}
 	}
-	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(digests)))), nil
+	kept, err := conn.keptImages(ctx, name, large)
+	if err != nil {
+		return nil, fmt.Errorf("list artifacts: %w", err)
+	}
+	digests = append(digests, kept...)
+	slices.Sort(digests)
+	return slices.Compact(digests), nil
+}
+
+// imageQuestions bounds how many images are asked for at the same time.
+const imageQuestions = 8
+
+// keptImages gives those of the large artifacts in a store's notes whose image is still there: `docker image prune --all`
+// takes them away, as no container stands on them.
+func (c *connection) keptImages(ctx context.Context, name string, notes map[string][]byte) ([]string, error) {
+	var mutex sync.Mutex
+	var kept []string
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(imageQuestions)
+	for digest, note := range notes {
+		if len(note) == 0 {
+			continue
+		}
+		group.Go(func() error {
+			found, err := c.hasImage(ctx, artifactImage(name, digest, own{}))
+			if found {
+				mutex.Lock()
+				defer mutex.Unlock()
+				kept = append(kept, digest)
+			}
+			return err
+		})
+	}
+	err := group.Wait()
+	return kept, err
 }
 
 // RemoveArtifacts implements enclave.Artifacts.
@@ -256,6 +290,10 @@ func (b *Backend) removeArtifacts(ctx context.Context, conn *connection, name st
 	if err != nil {
 		return err
 	}
+	notes, err := conn.readStore(ctx, name, folderLarge)
+	if err != nil {
+		return err
+	}
 	large, err := conn.artifactImages(ctx, ofEnclave(name))
 	if err != nil {
 		return err
@@ -266,6 +304,9 @@ func (b *Backend) removeArtifacts(ctx context.Context, conn *connection, name st
 		b.small.drop(name, digest)
 		if len(stored[digest]) > 0 {
 			files = append(files, storeFile{path: indexFile(digest)}, storeFile{path: artifactFile(digest)})
+		}
+		if len(notes[digest]) > 0 {
+			files = append(files, storeFile{path: largeFile(digest)})
 		}
 		images = append(images, large[digest]...)
 	}

@@ -76,7 +76,14 @@ func isUnreachable(err error) bool {
 
 // localImage gives the image as the engine has it, or nil.
 func (c *connection) localImage(ctx context.Context, name string) (*enclave.Image, error) {
+	// The engine's platform is not known yet to a new process; asking for it takes as long as asking for the image.
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		_, _ = c.platform(ctx) // Its failure shows below.
+	}()
 	inspected, err := c.ImageInspect(ctx, name)
+	<-asked
 	if errdefs.IsNotFound(err) {
 		return nil, nil
 	}

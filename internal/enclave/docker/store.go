@@ -22,6 +22,7 @@ const (
 	folderState     = folderNotes + "/state"   // what Observe reads: the enclave itself and which services were stopped on purpose
 	folderRecords   = folderNotes + "/records" // records by name
 	folderIndex     = folderNotes + "/index"   // which artifacts are complete
+	folderLarge     = folderNotes + "/large"   // which artifacts have an image of their own
 	folderImages    = folderNotes + "/images"  // images that were built for the enclave
 	folderArtifacts = "artifacts"              // artifacts by digest
 )
