@@ -51,6 +51,9 @@ func (b *Backend) dial(ctx context.Context, conn *connection, name, service, tra
 	if transport == "udp" {
 		return conn.connectByAgent(ctx, pod, transport, address, port)
 	}
+	if b.tunnels.opened(pod.UID, port) {
+		return b.tunnels.open(ctx, conn, pod, port)
+	}
 	command := []string{"probe", address, strconv.Itoa(port)}
 	if of.isNew() && of.declares(port) {
 		stable, err := hexAddress(of.service.Spec.ClusterIP)
@@ -65,6 +68,7 @@ func (b *Backend) dial(ctx context.Context, conn *connection, name, service, tra
 	}
 	switch strings.TrimSpace(answer) {
 	case "open":
+		b.tunnels.remember(pod.UID, port)
 		return b.tunnels.open(ctx, conn, pod, port)
 	case "own":
 		return conn.connectByAgent(ctx, pod, transport, address, port)

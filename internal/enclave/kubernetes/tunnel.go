@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,6 +23,33 @@ import (
 type tunnels struct {
 	mutex sync.Mutex
 	byPod map[types.UID]*tunnel
+	// accepted tells when something was last seen to accept on a port.
+	accepted map[podPort]time.Time
+}
+
+type podPort struct {
+	pod  types.UID
+	port int
+}
+
+// acceptedTime is how long a port that accepted is taken to accept: many connections one after another need one question.
+const acceptedTime = 5 * time.Second
+
+// opened tells whether a port of a pod that runs accepted a moment ago.
+func (t *tunnels) opened(pod types.UID, port int) bool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return time.Since(t.accepted[podPort{pod, port}]) < acceptedTime
+}
+
+func (t *tunnels) remember(pod types.UID, port int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.accepted == nil {
+		t.accepted = map[podPort]time.Time{}
+	}
+	maps.DeleteFunc(t.accepted, func(_ podPort, at time.Time) bool { return time.Since(at) >= acceptedTime })
+	t.accepted[podPort{pod, port}] = time.Now()
 }
 
 // tunnel is one port-forward.
