@@ -37,8 +37,8 @@ func kubernetesBackend(t *testing.T) *Backend {
 
 // loading is done once for all tests.
 var (
-	loading       sync.Once
-	failedLoading error
+	loading    sync.Once
+	errLoading error
 )
 
 // testImages brings the test service into the cluster's nodes by the command in SUNDOG_TEST_KUBERNETES_LOAD, or takes the image
@@ -57,10 +57,10 @@ func testImages(t *testing.T) enclavetest.Images {
 	loading.Do(func() {
 		command := exec.CommandContext(t.Context(), load[0], append(load[1:], enclavetest.SaveImages(t, images.Service, images.Unprivileged))...)
 		if text, err := command.CombinedOutput(); err != nil {
-			failedLoading = fmt.Errorf("load the test image: %w: %s", err, text)
+			errLoading = fmt.Errorf("load the test image: %w: %s", err, text)
 		}
 	})
-	must(t, failedLoading)
+	must(t, errLoading)
 	return images
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,8 +31,12 @@ func TestKubernetesForwardsManyConnections(t *testing.T) {
 		return backend.Dial(ctx, name, "api", "tcp", 8080)
 	}}}
 	fetch := func(i int) error {
-		long := strings.Repeat(fmt.Sprint(i), 200_000)
-		response, err := client.Post("http://api/echo", "text/plain", strings.NewReader(long))
+		long := strings.Repeat(strconv.Itoa(i), 200_000)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://api/echo", strings.NewReader(long))
+		if err != nil {
+			return err
+		}
+		response, err := client.Do(request)
 		if err != nil {
 			return err
 		}
