@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,9 +32,12 @@ type connection struct {
 	chosen string
 }
 
+// quiet keeps the client from writing to stderr what its callers learn as errors anyhow. The client's logger is one for the
+// whole process, so it is set once, before anything uses it.
+var quiet = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
+
 func newConnection(cluster Cluster) (*connection, error) {
-	// The client writes to stderr what its callers learn as errors anyhow.
-	klog.SetLogger(logr.Discard())
+	quiet()
 	config, chosen, err := cluster.restConfig()
 	if err != nil {
 		return nil, err

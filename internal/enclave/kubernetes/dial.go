@@ -16,6 +16,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/remotecommand"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
 // Dial implements enclave.Services. Only the API server has to be reachable. That something accepts on the port the agent
@@ -56,11 +58,17 @@ func (b *Backend) dial(ctx context.Context, conn *connection, name, service, tra
 	}
 	command := []string{"probe", address, strconv.Itoa(port)}
 	if of.isNew() && of.declares(port) {
-		stable, err := hexAddress(of.service.Spec.ClusterIP)
-		if err != nil {
-			return nil, err
+		stable := []*corev1.Service{of.service}
+		if of.exposed != nil && nodePort(of.exposed, plan.Port{Number: port}) != 0 {
+			stable = append(stable, of.exposed)
 		}
-		command = append(command, stable)
+		for _, service := range stable {
+			text, err := hexAddress(service.Spec.ClusterIP)
+			if err != nil {
+				return nil, err
+			}
+			command = append(command, text)
+		}
 	}
 	answer, err := conn.agent(ctx, pod, command...)
 	if err != nil {

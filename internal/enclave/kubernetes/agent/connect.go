@@ -15,10 +15,10 @@ const (
 	answerLoopback = "loopback\n" // on the loopback address only: other services do not get there
 )
 
-// probe tells whether somebody accepts on a TCP port: ADDRESS PORT [STABLE-ADDRESS]. If the service's stable address is
-// given it is waited, for a short time, until that one leads to the port as well.
+// probe tells whether somebody accepts on a TCP port: ADDRESS PORT STABLE-ADDRESS... If stable addresses of
+// the service are given it is waited, for a short time, until they lead to the port as well.
 func probe(arguments []string) {
-	if len(arguments) != 2 && len(arguments) != 3 {
+	if len(arguments) < 2 {
 		fail(codeFailed, "probe needs an address and a port")
 	}
 	own, port := parseAddress(arguments[0]), number(arguments[1])
@@ -29,8 +29,10 @@ func probe(arguments []string) {
 			loopback = nil
 		}
 	}
-	if ownErr == nil && len(arguments) == 3 {
-		awaitStable(parseAddress(arguments[2]), port)
+	if ownErr == nil {
+		for _, stable := range arguments[2:] {
+			awaitStable(parseAddress(stable), port)
+		}
 	}
 	switch {
 	case ownErr == nil && loopback == nil:
