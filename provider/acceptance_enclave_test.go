@@ -182,7 +182,6 @@ func TestAccBadInput_values(t *testing.T) {
 		"glob":         {"resource \"sundog_fork\" \"test\" {\n  name = \"x\"\n  inventory = {}\n  rules = [{ match = \"sqs/*\" }, { match = \"s3/[\", strategy = \"skip\" }]\n}", `(?s)Invalid rule 2.*rules\[1\]\.match`},
 		"account":      {"provider \"sundog\" {\n  production = { account_id = \"12\" }\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)production\.account_id.*12 digits`},
 		"subnet pool":  {"provider \"sundog\" {\n  docker = { subnet_pool = \"10.210.0.1/16\" }\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)subnet_pool.*10\.210\.0\.1/16.*IPv4 network`},
-		"kubernetes":   {"provider \"sundog\" {\n  backend = \"kubernetes\"\n}\nresource \"sundog_enclave\" \"test\" { name = \"dev\" }", `(?s)not part of this version.*"docker"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resource.Test(t, resource.TestCase{

@@ -7,6 +7,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/kubernetes"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/locator"
@@ -19,6 +20,11 @@ import (
 func realBuilders() session.Builders {
 	return session.Builders{
 		Backend: func(settings session.Settings, logger *slog.Logger) (enclave.Backend, error) {
+			if settings.Backend == "kubernetes" {
+				options := settings.Kubernetes
+				options.Logger = logger
+				return kubernetes.New(options), nil
+			}
 			subnets, err := docker.ParseSubnetPool(settings.SubnetPool, int(settings.SubnetSize))
 			if err != nil {
 				return nil, err

@@ -76,17 +76,17 @@ func (r *reader) object(name string, v attr.Value) (attributes map[string]attr.V
 	return object.Attributes(), true
 }
 
-// truth reads a boolean; set is false where it is null or not known.
-func (r *reader) truth(name string, v attr.Value) (truth, set bool) {
+// truth reads a boolean; false where it is null or not known.
+func (r *reader) truth(name string, v attr.Value) bool {
 	if v == nil || v.IsNull() {
-		return false, false
+		return false
 	}
 	if v.IsUnknown() {
 		r.unknown = append(r.unknown, name)
-		return false, false
+		return false
 	}
 	given, ok := v.(basetypes.BoolValue)
-	return ok && given.ValueBool(), ok
+	return ok && given.ValueBool()
 }
 
 // docker reads which engine is used and how: the provider block first, then the environment.
@@ -133,8 +133,7 @@ func (r *reader) packages(v attr.Value, getenv func(string) string) (session.Pac
 	var problem error
 	truth := func(name, variable string) bool {
 		if given := attributes[name]; given != nil && !given.IsNull() {
-			on, _ := r.truth("packages."+name, given)
-			return on
+			return r.truth("packages."+name, given)
 		}
 		from := getenv(variable)
 		if from == "" {

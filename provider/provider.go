@@ -72,14 +72,9 @@ func (p *sundogProvider) Configure(ctx context.Context, req provider.ConfigureRe
 		resp.Diagnostics.AddError("Cannot configure the provider", err.Error())
 		return
 	}
-	if settings.Backend == "kubernetes" {
-		resp.Diagnostics.AddAttributeError(path.Root("backend"), "Cannot use the backend \"kubernetes\"",
-			"Kubernetes is not part of this version. Use backend = \"docker\", or leave it out.")
-		return
-	}
-	if settings.Backend != "docker" && settings.Backend != "" {
+	if settings.Backend != "docker" && settings.Backend != "kubernetes" && settings.Backend != "" {
 		resp.Diagnostics.AddAttributeError(path.Root("backend"), fmt.Sprintf("Cannot use the backend %q", settings.Backend),
-			"There is no such backend. Give \"docker\" (in the provider block or in SUNDOG_BACKEND).")
+			"There is no such backend. Give \"docker\" or \"kubernetes\" (in the provider block or in SUNDOG_BACKEND).")
 		return
 	}
 	if err := checkOwner(settings.Owner); settings.Owner != "" && err != nil {
@@ -126,6 +121,12 @@ func (p *sundogProvider) settings(model *providerModel) (*session.Settings, erro
 	}
 	if err := r.docker(model.Docker, p.getenv, settings); err != nil {
 		return nil, err
+	}
+	settings.Kubernetes = r.kubernetes(model.Kubernetes)
+	if settings.Backend == "kubernetes" {
+		if settings.Kubernetes, err = settings.Kubernetes.Default(p.getenv); err != nil {
+			return nil, err
+		}
 	}
 	if settings.Packages, err = r.packages(model.Packages, p.getenv); err != nil {
 		return nil, err

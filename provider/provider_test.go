@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -109,7 +110,6 @@ func providerType(t *testing.T, attribute string) tftypes.Type {
 func TestConfigureRefusesWhatItCannotDo(t *testing.T) {
 	for want, values := range map[string]acctest.Values{
 		"":                           {},
-		"not part of this version":   {"backend": acctest.String("kubernetes")},
 		"There is no such backend":   {"backend": acctest.String("podman")},
 		`Cannot use the owner "a b"`: {"owner": acctest.String("a b")},
 	} {
@@ -122,13 +122,17 @@ func TestConfigureRefusesWhatItCannotDo(t *testing.T) {
 }
 
 func TestConfigureToleratesUnknownValues(t *testing.T) {
-	docker, production := providerType(t, "docker"), providerType(t, "production")
+	docker, kubernetes, production := providerType(t, "docker"), providerType(t, "kubernetes"), providerType(t, "production")
 	for name, values := range map[string]acctest.Values{
 		"backend":    {"backend": acctest.Unknown(tftypes.String)},
 		"owner":      {"owner": acctest.Unknown(tftypes.String)},
 		"event_dir":  {"event_dir": acctest.Unknown(tftypes.String)},
 		"docker":     {"docker": acctest.Unknown(docker)},
 		"host":       {"docker": account(t, docker, acctest.Values{"host": acctest.Unknown(tftypes.String)})},
+		"kubernetes": {"backend": acctest.String("kubernetes"), "kubernetes": acctest.Unknown(kubernetes)},
+		"cluster": {"backend": acctest.String("kubernetes"), "kubernetes": account(t, kubernetes, acctest.Values{
+			"host": acctest.Unknown(tftypes.String), "token": acctest.Unknown(tftypes.String), "insecure": acctest.Unknown(tftypes.Bool),
+		})},
 		"production": {"production": acctest.Unknown(production)},
 		"account":    {"production": account(t, production, acctest.Values{"account_id": acctest.Unknown(tftypes.String), "regions": acctest.Unknown(tftypes.List{ElementType: tftypes.String})})},
 	} {
@@ -175,6 +179,59 @@ func TestPackageSettings(t *testing.T) {
 	environment["SUNDOG_PACKAGES_OFFLINE"] = "perhaps"
 	if _, err := p.settings(&providerModel{}); err == nil || !strings.Contains(err.Error(), "SUNDOG_PACKAGES_OFFLINE") {
 		t.Error(err)
+	}
+}
+
+func TestSettingsOfKubernetes(t *testing.T) {
+	environment := map[string]string{"KUBE_CTX": "other", "KUBE_TOKEN": "from-env", "KUBE_INSECURE": "perhaps"}
+	p := &sundogProvider{getenv: func(name string) string { return environment[name] }}
+	object, ok := kubernetesSchema().GetType().(types.ObjectType)
+	if !ok {
+		t.Fatal("the block is no object")
+	}
+	attributes := object.AttrTypes
+	values := map[string]attr.Value{}
+	for name, typ := range attributes {
+		values[name] = attr.Value(nil)
+		switch typ := typ.(type) {
+		case types.ListType:
+			values[name] = types.ListNull(typ.ElemType)
+		case types.ObjectType:
+			values[name] = types.ObjectNull(typ.AttrTypes)
+		default:
+			switch typ {
+			case types.BoolType:
+				values[name] = types.BoolNull()
+			case types.Int64Type:
+				values[name] = types.Int64Null()
+			default:
+				values[name] = types.StringNull()
+			}
+		}
+	}
+	values["config_context"], values["storage_size_mb"] = types.StringValue("dev"), types.Int64Value(10)
+	values["config_paths"] = types.ListValueMust(types.StringType, []attr.Value{types.StringValue("/a"), types.StringValue("/b")})
+	model := &providerModel{Kubernetes: types.ObjectValueMust(attributes, values)}
+	// What is set for Kubernetes is nothing to a user of Docker.
+	if _, err := p.settings(model); err != nil {
+		t.Fatal(err)
+	}
+	model.Backend = types.StringValue("kubernetes")
+	if _, err := p.settings(model); err == nil || !strings.Contains(err.Error(), "KUBE_INSECURE") {
+		t.Errorf("got error %v", err)
+	}
+	delete(environment, "KUBE_INSECURE")
+	settings, err := p.settings(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := settings.Kubernetes
+	if given.Cluster.ConfigContext != "dev" || given.Cluster.Token != "from-env" || len(given.Cluster.ConfigPaths) != 2 || given.StorageSizeMB != 10 {
+		t.Errorf("%+v", given)
+	}
+	built, err := realBuilders().Backend(*settings, slog.New(slog.DiscardHandler))
+	if err != nil || built.Name() != "kubernetes" {
+		t.Errorf("the backend is %v, %v", built, err)
 	}
 }
 

@@ -25,7 +25,7 @@ func providerSchema() schema.Schema {
 		Attributes: map[string]schema.Attribute{
 			"backend": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "What runs enclaves. Only `docker` (the default) is part of this version. Environment: `SUNDOG_BACKEND`.",
+				MarkdownDescription: "What runs enclaves: `docker` (the default) or `kubernetes`. Environment: `SUNDOG_BACKEND`.",
 				Validators:          []validator.String{stringvalidator.OneOf("docker", "kubernetes")},
 			},
 			"owner": schema.StringAttribute{
@@ -73,15 +73,7 @@ func providerSchema() schema.Schema {
 					},
 				},
 			},
-			"kubernetes": schema.SingleNestedAttribute{
-				Optional:            true,
-				MarkdownDescription: "The Kubernetes cluster to use. Not part of this version.",
-				Attributes: map[string]schema.Attribute{
-					"config_path":    schema.StringAttribute{Optional: true, MarkdownDescription: "Path of a kubeconfig file."},
-					"config_context": schema.StringAttribute{Optional: true, MarkdownDescription: "Context of the kubeconfig file."},
-					"storage_class":  schema.StringAttribute{Optional: true, MarkdownDescription: "Storage class of persistent directories."},
-				},
-			},
+			"kubernetes": kubernetesSchema(),
 			"packages": schema.SingleNestedAttribute{
 				Optional:            true,
 				MarkdownDescription: "Where packages come from, and what they may do.",

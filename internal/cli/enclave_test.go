@@ -199,7 +199,6 @@ func TestEnclaveThatIsNotThere(t *testing.T) {
 	w.fails(ExitFailure, []string{"enclave", "inspect", "dev"}, `"dev"`, "not found", "sundog enclave ls")
 	w.fails(ExitUsage, []string{"enclave", "inspect", "Dev"}, `"Dev"`, "lower-case")
 	w.fails(ExitUsage, []string{"enclave", "inspect", "docker/dev"}, "--backend docker")
-	w.fails(ExitUsage, []string{"enclave", "inspect", "dev", "--backend", "kubernetes"}, "not part of this version")
 	w.fails(ExitUsage, []string{"enclave", "ls", "--backend", "podman"}, `"podman"`)
 	w.fails(ExitUsage, []string{"enclave", "ls", "--format", "xml"}, `"xml"`)
 }

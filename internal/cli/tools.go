@@ -14,6 +14,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/kubernetes"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 )
 
@@ -36,9 +37,13 @@ func realBackend(f backendFlag) (enclave.Backend, error) {
 		}
 		return docker.New(docker.Options{Host: f.dockerHost, HostFrom: "--docker-host", Subnets: subnets}), nil
 	case "kubernetes":
-		return nil, usage("--backend: kubernetes is not part of this version: use docker")
+		options, err := kubernetes.Options{}.Default(os.Getenv)
+		if err != nil {
+			return nil, usage("--backend kubernetes: %w", err)
+		}
+		return kubernetes.New(options), nil
 	}
-	return nil, usage("--backend: there is no backend %q: use docker", f.kind)
+	return nil, usage("--backend: there is no backend %q: use docker or kubernetes", f.kind)
 }
 
 // subnetPool is where enclaves' networks get their subnets from, as the provider has it from the environment.
@@ -62,8 +67,8 @@ type backendFlag struct{ kind, dockerHost string }
 
 func (f *backendFlag) add(command *cobra.Command) {
 	command.Flags().StringVar(&f.dockerHost, "docker-host", "", "address of the Docker Engine, for example ssh://me@server (default: DOCKER_HOST, or else the Docker CLI's current context)")
-	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave; environment: SUNDOG_BACKEND")
-	completeValues(command, "backend", "docker")
+	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave, docker or kubernetes; environment: SUNDOG_BACKEND")
+	completeValues(command, "backend", "docker", "kubernetes")
 }
 
 func defaultBackend() string {
@@ -161,6 +166,8 @@ func remedy(err error) string {
 		instruction *engine.Error
 	)
 	switch {
+	case errors.As(err, &unreachable) && unreachable.Remedy != "":
+		return unreachable.Remedy
 	case errors.As(err, &unreachable):
 		return "Start the engine (Linux: `sudo systemctl start docker`; else Docker Desktop, Colima or the like), or say where it listens: --docker-host, DOCKER_HOST, or `docker context use`."
 	case errors.As(err, &owned) && owned.Run != "":

@@ -228,6 +228,8 @@ type Image struct {
 	Moved bool
 	// Origin is "local", "pulled" or "built".
 	Origin string
+	// Policy under which the image was asked for. It matters where nodes pull images when a service starts.
+	Policy ImagePolicy
 	// Warnings, for example an architecture other than the host's.
 	Warnings []string
 }

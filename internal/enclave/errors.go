@@ -13,6 +13,7 @@ var ErrNotFound = errors.New("not found")
 type UnreachableError struct {
 	Endpoint string // for example unix:///var/run/docker.sock
 	Chosen   string // why this endpoint: "docker.host in the provider block", "DOCKER_HOST", "the CLI's current context", ...
+	Remedy   string // what can be done about it, where that is not what is done about a Docker Engine
 	Err      error
 }
 

@@ -57,6 +57,8 @@ func remedy(err error) string {
 	switch {
 	case errors.As(err, &importable):
 		return adoption(importable)
+	case errors.As(err, &unreachable) && unreachable.Remedy != "":
+		return unreachable.Remedy
 	case errors.As(err, &unreachable):
 		return "Start the engine, or say where it listens: docker = { host = ... } in the provider block, DOCKER_HOST, or `docker context use`. What exists there is left as it is in the state."
 	case errors.As(err, &owned) && owned.Run != "":

@@ -76,7 +76,7 @@ func (s *Session) unknown(names ...string) error {
 
 // Backend gives the backend, which connects by itself when it is used.
 func (s *Session) Backend() (enclave.Backend, error) {
-	if err := s.unknown("backend", "docker"); err != nil {
+	if err := s.unknown("backend", "docker", "kubernetes"); err != nil {
 		return nil, err
 	}
 	return s.backend()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/kubernetes"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/language"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -23,6 +24,7 @@ type Settings struct {
 	// Backend is "docker" or "kubernetes".
 	Backend    string
 	DockerHost string // empty: the Docker CLI's own choice
+	Kubernetes kubernetes.Options
 	// SubnetPool and SubnetSize say where enclaves' networks get their subnets from; empty and 0: the engine's own pools.
 	SubnetPool string
 	SubnetSize int64

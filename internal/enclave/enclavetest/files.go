@@ -123,30 +123,35 @@ var fileBehaviours = []behaviour{
 			plan.File{Path: "link", Mode: fs.ModeSymlink | 0o777, Link: "a.txt"}, plan.File{Path: "folder-link", Mode: fs.ModeSymlink | 0o777, Link: "sub"})
 		f.start(name, "api", mount("/data", digest))
 		f.exec(name, "api", "write", "/data/sub/c.txt", "gamma")
-		check := func() {
-			f.Helper()
-			stream, err := f.backend.CopyFrom(f.ctx, name, "api", "/data")
-			f.must(err)
-			files := f.untar(stream)
-			for path, want := range map[string]string{"a.txt": "alpha", "sub/b.txt": "beta", "sub/c.txt": "gamma", "link": "-> a.txt", "sub/": ""} {
-				if got, found := files[path]; !found || got != want {
-					f.Errorf("%s: got %q, want %q", path, got, want)
-				}
-			}
-			equal(f, "entries", len(files), 6)
-			for source, want := range map[string]string{"/data/a.txt": "a.txt", "/data/link": "a.txt", "/data/folder-link": "b.txt", "/data/sub/": "b.txt"} {
-				stream, err := f.backend.CopyFrom(f.ctx, name, "api", source)
-				f.must(err)
-				if files := f.untar(stream); files[want] == "" {
-					f.Errorf("%s: got %v, want %s in it", source, files, want)
-				}
+		stream, err := f.backend.CopyFrom(f.ctx, name, "api", "/data")
+		f.must(err)
+		files := f.untar(stream)
+		for path, want := range map[string]string{"a.txt": "alpha", "sub/b.txt": "beta", "sub/c.txt": "gamma", "link": "-> a.txt", "sub/": ""} {
+			if got, found := files[path]; !found || got != want {
+				f.Errorf("%s: got %q, want %q", path, got, want)
 			}
 		}
-		check()
-		f.must(f.backend.StopService(f.ctx, name, "api"))
-		check()
-		_, err := f.backend.CopyFrom(f.ctx, name, "api", "/data/none")
+		equal(f, "entries", len(files), 6)
+		for source, want := range map[string]string{"/data/a.txt": "a.txt", "/data/link": "a.txt", "/data/folder-link": "b.txt", "/data/sub/": "b.txt"} {
+			stream, err := f.backend.CopyFrom(f.ctx, name, "api", source)
+			f.must(err)
+			if files := f.untar(stream); files[want] == "" {
+				f.Errorf("%s: got %v, want %s in it", source, files, want)
+			}
+		}
+		_, err = f.backend.CopyFrom(f.ctx, name, "api", "/data/none")
 		f.is(err, enclave.ErrNotFound)
 		f.mentions(err, "/data/none", `"api"`)
+	}},
+	{name: "paths are copied out of a service that was stopped", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", mount("/data", f.artifact(name, plan.TextFile("a.txt", 0o640, "alpha"))))
+		f.exec(name, "api", "write", "/data/b.txt", "beta")
+		f.must(f.backend.StopService(f.ctx, name, "api"))
+		stream, err := f.backend.CopyFrom(f.ctx, name, "api", "/data")
+		f.must(err)
+		files := f.untar(stream)
+		equal(f, "a.txt", files["a.txt"], "alpha")
+		equal(f, "b.txt", files["b.txt"], "beta")
 	}},
 }

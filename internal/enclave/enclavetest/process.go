@@ -12,6 +12,15 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
+// publicPort gives a number that a port can be pinned to.
+func publicPort(f *fixture) int {
+	f.Helper()
+	if f.images.PublicPort != nil {
+		return f.images.PublicPort()
+	}
+	return freePort(f)
+}
+
 // freePort asks the system for a TCP port that nobody has at the moment.
 func freePort(f *fixture) int {
 	f.Helper()
@@ -34,7 +43,6 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 			f.Errorf("started at %s, want now", started.StartedAt)
 		}
 		f.awaitPort(name, "api", 8080)
-		f.exec(name, "api", "write", "/kept/state", "kept")
 		f.must(f.backend.StopService(f.ctx, name, "api"))
 		f.must(f.backend.StopService(f.ctx, name, "api"))
 		stopped, err := f.backend.Service(f.ctx, name, "api")
@@ -49,9 +57,17 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		equal(f, "ID", again.ID, started.ID)
 		equal(f, "address", again.IPAddress, started.IPAddress)
 		equal(f, "host port", again.Ports["http"].HostPort, started.Ports["http"].HostPort)
-		equal(f, "file", f.exec(name, "api", "cat", "/kept/state"), "kept")
 		_, err = f.backend.StartService(f.ctx, name, "api")
 		f.must(err)
+	}},
+	{name: "service that was stopped has its files when it runs again", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", nil)
+		f.exec(name, "api", "write", "/kept/state", "kept")
+		f.must(f.backend.StopService(f.ctx, name, "api"))
+		_, err := f.backend.StartService(f.ctx, name, "api")
+		f.must(err)
+		equal(f, "file", f.exec(name, "api", "cat", "/kept/state"), "kept")
 	}},
 	{name: "service that ends shows its exit code", process: true, test: func(f *fixture) {
 		name := f.enclave()
@@ -100,13 +116,16 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 			request.Spec.Env = map[string]string{"PLAIN": "a=b", "OWN": "http://MY_ADDRESS:80"}
 			request.Spec.VolatileEnv = map[string]string{"TOKEN": "secret"}
 			request.Spec.IPPlaceholder = "MY_ADDRESS"
-			request.Spec.Cmd = []string{"serve", "-address", "MY_ADDRESS", "-tcp", "7000"}
+			request.Spec.Cmd = []string{"serve", "-lines", "at MY_ADDRESS"}
 			request.Spec.User = &plan.User{UID: 7, GID: &group}
 		})
 		equal(f, "PLAIN", f.exec(name, "api", "env", "PLAIN"), "a=b")
 		equal(f, "OWN", f.exec(name, "api", "env", "OWN"), "http://"+started.IPAddress+":80")
 		equal(f, "TOKEN", f.exec(name, "api", "env", "TOKEN"), "secret")
-		f.awaitPort(name, "api", 7000)
+		f.eventually("its address in the logs", func() (bool, string) {
+			text := f.logs(name, "api", enclave.LogOptions{})
+			return text == "at "+started.IPAddress+"\n", text
+		})
 		if owner := f.exec(name, "api", "list", "/proc/1/fd"); !strings.Contains(owner, " 7:6") {
 			f.Errorf("the first process belongs to %s, want 7:6", owner)
 		}
@@ -115,6 +134,14 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		}
 		f.start(name, "bare", func(request *enclave.ServiceRequest) { request.Spec.NoInit = true })
 		equal(f, "first process", f.exec(name, "bare", "init"), "service")
+	}},
+	{name: "service listens on its own address", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		f.start(name, "api", func(request *enclave.ServiceRequest) {
+			request.Spec.IPPlaceholder = "MY_ADDRESS"
+			request.Spec.Cmd = []string{"serve", "-address", "MY_ADDRESS", "-tcp", "7000"}
+		})
+		f.awaitPort(name, "api", 7000)
 	}},
 	{name: "service that does not end when asked is killed", process: true, test: func(f *fixture) {
 		name := f.enclave()
@@ -262,6 +289,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		}
 		f.start(name, "terminal", both(command("echo", "typed"), func(request *enclave.ServiceRequest) { request.Spec.TTY = true }))
 		f.awaitState(name, "terminal", enclave.StateExited)
-		equal(f, "logs of a terminal", f.logs(name, "terminal", enclave.LogOptions{}), "typed\r\n")
+		// Whether a terminal's carriage return is kept is the engine's affair.
+		equal(f, "logs of a terminal", strings.ReplaceAll(f.logs(name, "terminal", enclave.LogOptions{}), "\r", ""), "typed\n")
 	}},
 })

@@ -194,7 +194,7 @@ var serviceBehaviours = []behaviour{
 	}},
 	{name: "service's ports are pinned and UDP is published on request", test: func(f *fixture) {
 		name := f.enclave()
-		tcp, udp := freePort(f), freePort(f)
+		tcp, udp := publicPort(f), publicPort(f)
 		created := f.create(name, "api", both(threePorts, func(request *enclave.ServiceRequest) {
 			request.Spec.PublicPorts = map[string]plan.Port{"http": {Number: tcp}, "dns": {Number: udp}}
 		}))

@@ -14,13 +14,16 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
+// passwd gives the user of the image Unprivileged its numbers.
+const passwd = "root:x:0:0:root:/:/none\napp:x:42:43:the app:/:/none\n"
+
 // BuildUnprivileged makes a variant of the image Service that runs as the user "app", whom its /etc/passwd gives the
 // number 42 and the group 43.
 func BuildUnprivileged(tb testing.TB, backend enclave.Backend, images Images) string {
 	tb.Helper()
 	tree, err := plan.NewFileTree([]plan.File{
 		plan.TextFile("Dockerfile", 0o644, "FROM "+images.Service+"\nCOPY passwd /etc/passwd\nUSER app\n"),
-		plan.TextFile("passwd", 0o644, "root:x:0:0:root:/:/none\napp:x:42:43:the app:/:/none\n"),
+		plan.TextFile("passwd", 0o644, passwd),
 	})
 	if err != nil {
 		tb.Fatalf("make the build context of the test image: %v", err)

@@ -30,8 +30,8 @@ type behaviour struct {
 	test    func(*fixture)
 }
 
-// Run checks a backend. A backend may leave out behaviours that need a real process by naming them; that list must
-// be exact, so it cannot outlive its reason.
+// Run checks a backend. A backend may leave out behaviours by naming them; that list must be exact, so it cannot outlive
+// its reason.
 func Run(t *testing.T, backend enclave.Backend, images Images, without ...string) {
 	t.Helper()
 	all := slices.Concat(enclaveBehaviours, recordBehaviours, artifactBehaviours, lockBehaviours, imageBehaviours, serviceBehaviours, processBehaviours, fileBehaviours, storageBehaviours, execBehaviours, networkBehaviours)
@@ -43,8 +43,8 @@ func Run(t *testing.T, backend enclave.Backend, images Images, without ...string
 		known[item.name] = item
 	}
 	for _, name := range without {
-		if item, found := known[name]; !found || !item.process {
-			t.Fatalf("behaviour %q cannot be left out: there is none of that name, or it needs no process", name)
+		if _, found := known[name]; !found {
+			t.Fatalf("behaviour %q cannot be left out: there is none of that name", name)
 		}
 	}
 	runAll(t, backend, images, slices.DeleteFunc(all, func(item behaviour) bool { return slices.Contains(without, item.name) }))

@@ -1,0 +1,101 @@
+// Package kubernetes runs enclaves on Kubernetes: a namespace for each, with a Service and a Job for every service in it.
+package kubernetes
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// Options configure a backend.
+type Options struct {
+	// Cluster says where the cluster is and who we are there.
+	Cluster Cluster
+	// StorageClass of persistent directories; empty means the cluster's default.
+	StorageClass string
+	// StorageSizeMB is the size of a persistent directory for which the package names none; 0 means 1024.
+	StorageSizeMB int64
+	// AccessMode of persistent directories; empty means ReadWriteOnce.
+	AccessMode string
+	// Expose says how ports are published: ExposeNone or ExposeNodePort.
+	Expose string
+	// NodeAddress is where node ports are reached; empty means the address of a node that the cluster tells.
+	NodeAddress string
+	// Silence is how long the holder of a lock may be silent before the lock is taken over; 0 means 30 seconds.
+	Silence time.Duration
+	// Logger receives what is worth knowing; nil means silence.
+	Logger *slog.Logger
+}
+
+// How ports are published.
+const (
+	ExposeNone     = ""
+	ExposeNodePort = "NodePort"
+)
+
+// Backend is the enclave.Backend on Kubernetes.
+type Backend struct {
+	options Options
+	logger  *slog.Logger
+	silence time.Duration
+
+	connecting sync.Once
+	connected  *connection
+	failure    error
+
+	tunnels tunnels
+	nodes   nodeFacts
+}
+
+var _ enclave.Backend = (*Backend)(nil)
+
+// New prepares a backend; it connects when it is first used.
+func New(options Options) *Backend {
+	backend := &Backend{options: options, logger: options.Logger, silence: options.Silence}
+	if backend.logger == nil {
+		backend.logger = slog.New(slog.DiscardHandler)
+	}
+	if backend.silence == 0 {
+		backend.silence = defaultSilence
+	}
+	return backend
+}
+
+// Name implements enclave.Backend.
+func (b *Backend) Name() string { return "kubernetes" }
+
+func (b *Backend) connect() (*connection, error) {
+	b.connecting.Do(func() { b.connected, b.failure = newConnection(b.options.Cluster) })
+	return b.connected, b.failure
+}
+
+// Close ends all connections.
+func (b *Backend) Close() error {
+	b.tunnels.close()
+	if b.connected != nil {
+		b.connected.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// detachedTime bounds clean-ups that must not end with their caller's context.
+const detachedTime = 20 * time.Second
+
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), detachedTime)
+}
+
+// pause waits, or returns the context's error.
+func pause(ctx context.Context, duration time.Duration) error {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,46 @@
+package kubernetes
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+)
+
+// Default fills in what the options do not say from environment variables: those of the Kubernetes and Helm providers, and
+// Sundog's own.
+func (o Options) Default(getenv func(string) string) (Options, error) {
+	c := &o.Cluster
+	for variable, target := range map[string]*string{
+		"KUBE_CTX": &c.ConfigContext, "KUBE_CTX_AUTH_INFO": &c.ConfigContextAuthInfo, "KUBE_CTX_CLUSTER": &c.ConfigContextCluster,
+		"KUBE_HOST": &c.Host, "KUBE_TOKEN": &c.Token, "KUBE_USER": &c.Username, "KUBE_PASSWORD": &c.Password,
+		"KUBE_CLUSTER_CA_CERT_DATA": &c.ClusterCACertificate, "KUBE_CLIENT_CERT_DATA": &c.ClientCertificate, "KUBE_CLIENT_KEY_DATA": &c.ClientKey,
+		"KUBE_TLS_SERVER_NAME": &c.TLSServerName, "KUBE_PROXY_URL": &c.ProxyURL,
+		"SUNDOG_KUBERNETES_STORAGE_CLASS": &o.StorageClass, "SUNDOG_KUBERNETES_EXPOSE": &o.Expose, "SUNDOG_KUBERNETES_NODE_ADDRESS": &o.NodeAddress,
+	} {
+		if *target == "" {
+			*target = getenv(variable)
+		}
+	}
+	if c.ConfigPath == "" && len(c.ConfigPaths) == 0 {
+		c.ConfigPath = getenv("KUBE_CONFIG_PATH")
+		if paths := getenv("KUBE_CONFIG_PATHS"); c.ConfigPath == "" && paths != "" {
+			c.ConfigPaths = filepath.SplitList(paths)
+		}
+	}
+	if text := getenv("KUBE_INSECURE"); text != "" && !c.Insecure {
+		insecure, err := strconv.ParseBool(text)
+		if err != nil {
+			return o, fmt.Errorf("KUBE_INSECURE is %q: give true or false", text)
+		}
+		c.Insecure = insecure
+	}
+	return o, o.check()
+}
+
+// check refuses what cannot be meant.
+func (o Options) check() error {
+	if o.Expose != ExposeNone && o.Expose != ExposeNodePort {
+		return fmt.Errorf("ports cannot be published as %q: give %q, or nothing for ports that are not published", o.Expose, ExposeNodePort)
+	}
+	return nil
+}

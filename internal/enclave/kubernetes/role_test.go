@@ -1,0 +1,146 @@
+package kubernetes
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// documentedRole is the role in the guide.
+func documentedRole(t *testing.T) *rbacv1.ClusterRole {
+	t.Helper()
+	guide, err := os.ReadFile("../../../templates/guides/kubernetes.md.tmpl")
+	must(t, err)
+	_, rest, found := strings.Cut(string(guide), "```yaml\n")
+	text, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("the guide holds no manifest")
+	}
+	var role rbacv1.ClusterRole
+	must(t, yaml.UnmarshalStrict([]byte(text), &role))
+	return &role
+}
+
+// restricted is a backend for somebody who has only the documented role.
+func restricted(t *testing.T, full *Backend) *Backend {
+	t.Helper()
+	conn, err := full.connect()
+	must(t, err)
+	name := "sundog-test-" + newGeneration()
+	accounts := objectKind{"/api/v1", "ServiceAccount", "serviceaccounts", "v1"}
+	roles := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rbac.authorization.k8s.io/v1"}
+	bindings := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "rbac.authorization.k8s.io/v1"}
+	role := documentedRole(t)
+	role.Name = name
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		must(t, conn.remove(ctx, bindings, "", name, deletion{}))
+		must(t, conn.remove(ctx, roles, "", name, deletion{}))
+		must(t, conn.remove(ctx, accounts, "default", name, deletion{}))
+	})
+	account := map[string]any{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": name}}
+	_, err = create(t.Context(), conn, accounts, "default", &account)
+	must(t, err)
+	_, err = create(t.Context(), conn, roles, "", role)
+	must(t, err)
+	_, err = create(t.Context(), conn, bindings, "", &rbacv1.ClusterRoleBinding{
+		TypeMeta: bindings.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: name},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: name, Namespace: "default"}},
+	})
+	must(t, err)
+	var answer struct {
+		Status struct {
+			Token string `json:"token"`
+		} `json:"status"`
+	}
+	must(t, conn.do(t.Context(), call{
+		verb: http.MethodPost, path: accounts.path("default", name) + "/token",
+		body: map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": map[string]any{}},
+	}, &answer))
+	authority := conn.config.CAData
+	if len(authority) == 0 {
+		authority, err = os.ReadFile(conn.config.CAFile)
+		must(t, err)
+	}
+	backend := New(Options{Cluster: Cluster{Host: conn.config.Host, Token: answer.Status.Token, ClusterCACertificate: string(authority)}})
+	t.Cleanup(func() { must(t, backend.Close()) })
+	return backend
+}
+
+// Whoever has the role that the guide names can do everything, and needs no kubeconfig.
+func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
+	t.Parallel()
+	full := kubernetesBackend(t)
+	images := testImages(t)
+	backend := restricted(t, full)
+	name := makeEnclave(t, backend)
+	ctx := t.Context()
+	_, err := backend.ListEnclaves(ctx)
+	must(t, err)
+	_, err = backend.UpdateEnclave(ctx, enclave.Spec{Name: name, Owner: testOwner, Labels: map[string]string{"team": "shop"}})
+	must(t, err)
+	unlock, err := backend.Lock(ctx, name, "run/shop", "a test")
+	must(t, err)
+	_, _, err = backend.LockHolder(ctx, name, "run/shop")
+	must(t, err)
+	unlock()
+	must(t, backend.WriteRecord(ctx, name, "run/shop", []byte("first")))
+	must(t, backend.WriteRecord(ctx, name, "run/shop", []byte("second")))
+	_, err = backend.ListRecords(ctx, name, "")
+	must(t, err)
+	must(t, backend.RemoveRecord(ctx, name, "run/shop"))
+	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("a.txt", 0o644, "alpha")})
+	must(t, err)
+	must(t, backend.PutArtifact(ctx, name, "d1", tree.WriteTar))
+	request := serviceRequest(t, backend, images.Service, func(request *enclave.ServiceRequest) {
+		request.Spec.Files = map[string]plan.Mount{"/keep": {PersistentKey: "store"}, "/data": {Artifacts: []string{"d1"}}}
+		request.Artifacts = map[string]string{"d1": "d1"}
+		request.Spec.Aliases = []string{"legacy", "db.example.com"}
+	})
+	must(t, createAndStart(ctx, backend, name, request))
+	if got := exec1(t, backend, name, "api", "cat", "/data/a.txt"); got != "alpha" {
+		t.Errorf("the file holds %q", got)
+	}
+	eventually(t, "the port", func() (bool, string) {
+		conn, err := backend.Dial(ctx, name, "api", "tcp", 8080)
+		if err != nil {
+			return false, err.Error()
+		}
+		return conn.Close() == nil, ""
+	})
+	logs, err := backend.Logs(ctx, name, "api", enclave.LogOptions{})
+	must(t, err)
+	must(t, logs.Close())
+	files, err := backend.CopyFrom(ctx, name, "api", "/data")
+	must(t, err)
+	_, err = io.Copy(io.Discard, files)
+	must(t, err)
+	must(t, files.Close())
+	must(t, createAndStart(ctx, backend, name, request))
+	must(t, backend.StopService(ctx, name, "api"))
+	_, err = backend.StartService(ctx, name, "api")
+	must(t, err)
+	// A start that fails looks at events.
+	broken := serviceRequest(t, backend, images.Service, func(request *enclave.ServiceRequest) {
+		request.Spec.Name, request.Spec.Entrypoint = "broken", []string{"/no/such/program"}
+	})
+	mentions(t, createAndStart(ctx, backend, name, broken), "/no/such/program")
+	_, err = backend.Observe(ctx, name)
+	must(t, err)
+	must(t, backend.RemoveService(ctx, name, "api"))
+	must(t, backend.RemoveArtifacts(ctx, name, []string{"d1"}))
+	must(t, backend.RemoveEnclave(ctx, name))
+}

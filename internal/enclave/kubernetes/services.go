@@ -1,0 +1,501 @@
+package kubernetes
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// CreateService implements enclave.Services. A service is a Service, which has its name and address and tells all about
+// it, and a Secret with the Job that runs it; the Job itself is made when it is started. Both belong to one generation:
+// the Secret of a new one is there before the Service names it, and what is of an older one is removed afterwards. So a
+// kill at any time leaves either the old service or the new one.
+func (b *Backend) CreateService(ctx context.Context, name string, request enclave.ServiceRequest) (*enclave.Service, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	service, err := b.createService(ctx, conn, name, request)
+	if err != nil {
+		return nil, fmt.Errorf("create service %q in enclave %q: %w", request.Spec.Name, name, err)
+	}
+	return service, nil
+}
+
+func (b *Backend) createService(ctx context.Context, conn *connection, name string, request enclave.ServiceRequest) (*enclave.Service, error) {
+	if err := checkSpec(request.Spec); err != nil {
+		return nil, err
+	}
+	before, err := conn.predecessor(ctx, name, request)
+	if err != nil {
+		return nil, err
+	}
+	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options}
+	if work.artifacts, err = conn.findArtifacts(ctx, name, request); err != nil {
+		return nil, err
+	}
+	architecture, pinned, err := b.architecture(ctx, conn, request)
+	if err != nil {
+		return nil, err
+	}
+	if pinned {
+		work.architecture = architecture
+	}
+	if work.agent, work.agentData, err = conn.installAgent(ctx, name, architecture); err != nil {
+		return nil, err
+	}
+	if err := b.makeClaims(ctx, conn, work); err != nil {
+		return nil, err
+	}
+	made, err := conn.placeService(ctx, work, before)
+	if err != nil {
+		return nil, errors.Join(err, conn.undo(ctx, work, before))
+	}
+	exposed, err := b.expose(ctx, conn, work)
+	if err != nil {
+		return nil, errors.Join(err, conn.undo(ctx, work, before))
+	}
+	if before != nil {
+		if err := conn.retire(ctx, work, before); err != nil {
+			return nil, fmt.Errorf("remove what is replaced: %w", err)
+		}
+	}
+	return b.serviceOf(ctx, conn, &parts{service: made, exposed: exposed})
+}
+
+// checkSpec refuses what a pod cannot have.
+func checkSpec(spec plan.ServiceSpec) error {
+	for id := range spec.PublicPorts {
+		if _, declared := spec.Ports[id]; !declared {
+			return fmt.Errorf("public_ports names port %q, which is not among the service's ports (%s)", id, strings.Join(slices.Sorted(maps.Keys(spec.Ports)), ", "))
+		}
+	}
+	switch {
+	case len(spec.Devices) > 0:
+		return fmt.Errorf("devices (%s) cannot be given to a service on Kubernetes: use a device plugin's resource, or the backend docker", strings.Join(spec.Devices, ", "))
+	case spec.GPU != nil && len(spec.GPU.Ulimits) > 0:
+		return errors.New("gpu.ulimits cannot be set on Kubernetes, which has no such setting: set them in the image's entry point, or use the backend docker")
+	case spec.GPU != nil && len(spec.GPU.DeviceIDs) > 0:
+		return errors.New("gpu.device_ids cannot be chosen on Kubernetes, whose device plugins choose themselves: give gpu.count")
+	}
+	return nil
+}
+
+// predecessor finds the service that is replaced, or the address that was kept of one; nil if there is none.
+func (c *connection) predecessor(ctx context.Context, name string, request enclave.ServiceRequest) (*corev1.Service, error) {
+	before, err := get[corev1.Service](ctx, c, services, namespaceName(name), request.Spec.Name)
+	if apierrors.IsNotFound(err) {
+		return nil, c.mustExist(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch before.Labels[enclave.LabelRole] {
+	case roleService, roleTask:
+	case roleReserved:
+		return before, nil
+	case roleAlias:
+		return nil, fmt.Errorf("its name is an alias of service %q: choose another one of the two", before.Labels[enclave.LabelService])
+	default:
+		return nil, fmt.Errorf("a Service of its name is in namespace %q and was not made by Sundog: remove it, or give the service another name", before.Namespace)
+	}
+	if run := before.Annotations[enclave.LabelRun]; run != request.Run {
+		return nil, &enclave.OwnedError{Kind: "service", Name: request.Spec.Name, Run: run, CreatedAt: before.CreationTimestamp.Time}
+	}
+	return before, nil
+}
+
+// storedArtifact is where an artifact is.
+type storedArtifact struct {
+	object, generation string
+	parts              int
+}
+
+// findArtifacts looks up what a service mounts, by digest.
+func (c *connection) findArtifacts(ctx context.Context, name string, request enclave.ServiceRequest) (map[string]storedArtifact, error) {
+	mounted := false
+	for _, mount := range request.Spec.Files {
+		mounted = mounted || len(mount.Mounted()) > 0
+	}
+	found := map[string]storedArtifact{}
+	if !mounted {
+		return found, nil
+	}
+	stored, err := c.named(ctx, name, roleArtifact)
+	if err != nil {
+		return nil, err
+	}
+	for _, mountPath := range slices.Sorted(maps.Keys(request.Spec.Files)) {
+		for _, artifact := range request.Spec.Files[mountPath].Mounted() {
+			digest, known := request.Artifacts[artifact]
+			if !known {
+				return nil, fmt.Errorf("files at %s: artifact %q is not known", mountPath, artifact)
+			}
+			item, there := stored[digest]
+			if !there {
+				return nil, fmt.Errorf("files at %s: artifact %q: %w", mountPath, artifact, enclave.ErrNotFound)
+			}
+			count, err := strconv.Atoi(item.Annotations[annotationParts])
+			if err != nil {
+				return nil, fmt.Errorf("artifact %q: annotation %s: %w", artifact, annotationParts, err)
+			}
+			found[digest] = storedArtifact{item.Name, item.Labels[labelGeneration], count}
+		}
+	}
+	return found, c.checkMoves(ctx, name, request)
+}
+
+// checkMoves makes sure that files which are to be moved are there.
+func (c *connection) checkMoves(ctx context.Context, name string, request enclave.ServiceRequest) error {
+	for _, source := range slices.Sorted(maps.Keys(request.Spec.FilesToBeMoved)) {
+		mountPath, below, found := mountOf(request.Spec, source)
+		if !found || request.Spec.Files[mountPath].PersistentKey != "" {
+			continue
+		}
+		there := below == ""
+		for _, artifact := range request.Spec.Files[mountPath].Artifacts {
+			if there {
+				break
+			}
+			var err error
+			if there, err = c.artifactHas(ctx, name, request.Artifacts[artifact], below); err != nil {
+				return fmt.Errorf("move %s: artifact %q: %w", source, artifact, err)
+			}
+		}
+		if !there {
+			return fmt.Errorf("move %s to %s: there is no such file in what is mounted at %s", source, request.Spec.FilesToBeMoved[source], mountPath)
+		}
+	}
+	return nil
+}
+
+func (c *connection) artifactHas(ctx context.Context, name, digest, file string) (bool, error) {
+	stream, err := c.artifact(ctx, name, digest)
+	if err != nil {
+		return false, err
+	}
+	defer stream.Close() //nolint:errcheck // It was only read.
+	archive := tar.NewReader(stream)
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if entry := path.Clean(header.Name); entry == file || strings.HasPrefix(entry, file+"/") {
+			return true, nil
+		}
+	}
+}
+
+// mountOf finds the mount that a path is in, and the rest of the path below it.
+func mountOf(spec plan.ServiceSpec, file string) (mountPath, below string, found bool) {
+	file = path.Clean(file)
+	for candidate := range spec.Files {
+		rest, inside := strings.CutPrefix(file+"/", strings.TrimSuffix(path.Clean(candidate), "/")+"/")
+		if inside && len(candidate) > len(mountPath) {
+			mountPath, below, found = candidate, strings.TrimSuffix(rest, "/"), true
+		}
+	}
+	return mountPath, below, found
+}
+
+// defaultStorageMB is the size of a persistent directory for which nobody names one.
+const defaultStorageMB = 1024
+
+func claimName(key string) string { return hashed("persistent", key) }
+
+// makeClaims makes the volumes of persistent directories. One that is there stays as it is.
+func (b *Backend) makeClaims(ctx context.Context, conn *connection, work *workload) error {
+	for _, mountPath := range slices.Sorted(maps.Keys(work.request.Spec.Files)) {
+		mount := work.request.Spec.Files[mountPath]
+		if mount.PersistentKey == "" {
+			continue
+		}
+		size := mount.SizeMB
+		if size == 0 {
+			size = b.options.StorageSizeMB
+		}
+		if size == 0 {
+			size = defaultStorageMB
+		}
+		mode := b.options.AccessMode
+		if mode == "" {
+			mode = string(corev1.ReadWriteOnce)
+		}
+		claim := &corev1.PersistentVolumeClaim{
+			TypeMeta: claims.typeMeta(),
+			ObjectMeta: metav1.ObjectMeta{
+				Name: claimName(mount.PersistentKey), Labels: objectLabels(work.enclave, roleVolume), Annotations: map[string]string{annotationName: mount.PersistentKey},
+			},
+			Spec: corev1.PersistentVolumeClaimSpec{
+				AccessModes: []corev1.PersistentVolumeAccessMode{corev1.PersistentVolumeAccessMode(mode)},
+				Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: megabytes(size)}},
+			},
+		}
+		if b.options.StorageClass != "" {
+			claim.Spec.StorageClassName = &b.options.StorageClass
+		}
+		if _, err := create(ctx, conn, claims, namespaceName(work.enclave), claim); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("make the volume for %s: %w", mountPath, inEnclave(work.enclave, err))
+		}
+	}
+	return nil
+}
+
+// placeService writes the Secret and the Service. The service's own address must be known before the Secret is written if
+// it is to stand in it; then a new Service is made twice, at first as one that nobody takes for a finished one.
+func (c *connection) placeService(ctx context.Context, work *workload, before *corev1.Service) (*corev1.Service, error) {
+	namespace := namespaceName(work.enclave)
+	service := work.request.Spec.Name
+	if before != nil {
+		work.address = before.Spec.ClusterIP
+	} else if work.needsAddress() {
+		draft, err := work.serviceObject(false)
+		if err != nil {
+			return nil, err
+		}
+		made, err := apply[corev1.Service](ctx, c, services, namespace, service, draft)
+		if err != nil {
+			return nil, inEnclave(work.enclave, err)
+		}
+		work.address = made.Spec.ClusterIP
+	}
+	manifest, err := work.manifest()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := create(ctx, c, secrets, namespace, manifest); err != nil {
+		return nil, inEnclave(work.enclave, err)
+	}
+	final, err := work.serviceObject(true)
+	if err != nil {
+		return nil, err
+	}
+	made, err := apply[corev1.Service](ctx, c, services, namespace, service, final)
+	if err != nil {
+		return nil, inEnclave(work.enclave, err)
+	}
+	return made, c.placeAliases(ctx, work)
+}
+
+// placeAliases makes a Service for each alias that can name one.
+func (c *connection) placeAliases(ctx context.Context, work *workload) error {
+	namespace := namespaceName(work.enclave)
+	for _, alias := range work.request.Spec.Aliases {
+		if !isServiceName(alias) {
+			continue
+		}
+		there, err := get[corev1.Service](ctx, c, services, namespace, aliasName(alias))
+		if err == nil && (there.Labels[enclave.LabelRole] != roleAlias || there.Labels[enclave.LabelService] != work.request.Spec.Name) {
+			return fmt.Errorf("alias %q: it is the name or an alias of service %q", alias, there.Labels[enclave.LabelService])
+		}
+		if ignoreMissing(err) != nil {
+			return err
+		}
+		if _, err := apply[corev1.Service](ctx, c, services, namespace, aliasName(alias), work.aliasObject()); err != nil {
+			return fmt.Errorf("alias %q: %w", alias, err)
+		}
+	}
+	return nil
+}
+
+// undo removes what a failed creation has made.
+func (c *connection) undo(ctx context.Context, work *workload, before *corev1.Service) error {
+	detached, cancel := detach(ctx)
+	defer cancel()
+	namespace := namespaceName(work.enclave)
+	which := selector(ofService(work.request.Spec.Name), ofGeneration(work.generation))
+	if before != nil {
+		if before.Labels[enclave.LabelRole] == roleReserved {
+			return errors.Join(c.removeAll(detached, secrets, namespace, which, deletion{}), c.reserve(detached, namespace, before.Name))
+		}
+		current, err := get[corev1.Service](detached, c, services, namespace, before.Name)
+		if err != nil || current.Labels[labelGeneration] == work.generation {
+			return ignoreMissing(err) // The new one has taken the place; the next attempt replaces it.
+		}
+		return c.removeAll(detached, secrets, namespace, which, deletion{})
+	}
+	return errors.Join(c.removeAll(detached, services, namespace, which, deletion{}), c.removeAll(detached, secrets, namespace, which, deletion{}))
+}
+
+// retire ends what is of an older generation.
+func (c *connection) retire(ctx context.Context, work *workload, before *corev1.Service) error {
+	namespace := namespaceName(work.enclave)
+	old := selector(ofService(work.request.Spec.Name), notGeneration(work.generation))
+	if err := c.removeAll(ctx, jobs, namespace, old, deletion{}); err != nil {
+		return err
+	}
+	if keepsData(before) || work.keepsData() {
+		if err := c.endPods(ctx, namespace, old, graceOf(before)); err != nil {
+			return err
+		}
+	} else if err := c.removeAll(ctx, pods, namespace, old, deletion{grace: new(quickEnd)}); err != nil {
+		return err
+	}
+	// Aliases and published ports that the new one has not.
+	if err := c.removeAll(ctx, services, namespace, old, deletion{}); err != nil {
+		return err
+	}
+	return c.removeAll(ctx, secrets, namespace, old, deletion{})
+}
+
+// expose publishes ports by a Service of its own, so that only what is to be reached from outside is.
+func (b *Backend) expose(ctx context.Context, conn *connection, work *workload) (*corev1.Service, error) {
+	ports, pinned := work.exposedPorts()
+	if b.options.Expose != ExposeNodePort || len(ports) == 0 {
+		return nil, nil //nolint:nilnil // Most services are not exposed, and that is no failure.
+	}
+	object := map[string]any{
+		"metadata": map[string]any{"labels": work.labels(roleExposed)},
+		"spec":     map[string]any{"type": "NodePort", "selector": work.selector(), "ports": ports},
+	}
+	made, err := apply[corev1.Service](ctx, conn, services, namespaceName(work.enclave), exposedName(work.request.Spec.Name), object)
+	if err != nil && pinned != "" && (apierrors.IsInvalid(err) || apierrors.IsConflict(err)) {
+		return nil, fmt.Errorf("publish %s as public_ports says: %w", pinned, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("publish its ports: %w", inEnclave(work.enclave, err))
+	}
+	return made, nil
+}
+
+// labels are those of everything that is made for the service.
+func (w *workload) labels(role string) map[string]string {
+	more := map[string]string{enclave.LabelService: w.request.Spec.Name, labelGeneration: w.generation}
+	if len(validation.IsValidLabelValue(w.request.Run)) == 0 {
+		more[enclave.LabelRun] = w.request.Run
+	}
+	labels := validLabels(w.request.Spec.Labels)
+	maps.Copy(labels, objectLabels(w.enclave, role, more))
+	return labels
+}
+
+func (w *workload) role() string {
+	if w.request.Task {
+		return roleTask
+	}
+	return roleService
+}
+
+// selector finds the service's pod.
+func (w *workload) selector() map[string]string {
+	return map[string]string{enclave.LabelService: w.request.Spec.Name, labelGeneration: w.generation}
+}
+
+// serviceObject is the Service that tells all about the service. One that is not finished has no digest.
+func (w *workload) serviceObject(finished bool) (map[string]any, error) {
+	spec := w.request.Spec
+	labels := w.labels(w.role())
+	for _, alias := range spec.Aliases {
+		if !isServiceName(alias) {
+			labels[labelDotted] = "true"
+		}
+	}
+	annotations := map[string]string{
+		enclave.LabelRun: w.request.Run, enclave.LabelOwner: w.request.Owner, annotationImage: spec.Image.Name, annotationImageID: w.request.Image.ID,
+		annotationCreatedAt: time.Now().UTC().Format(time.RFC3339Nano),
+	}
+	if finished {
+		annotations[enclave.LabelDigest] = w.request.Digest
+	}
+	if w.keepsData() {
+		annotations[annotationKeeps] = "true"
+	}
+	for key, value := range map[string]any{annotationPorts: spec.Ports, annotationAliases: spec.Aliases} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		annotations[key] = string(text)
+	}
+	return map[string]any{
+		"metadata": map[string]any{"labels": labels, "annotations": annotations},
+		"spec":     map[string]any{"type": "ClusterIP", "selector": w.selector(), "ports": w.servicePorts(), "publishNotReadyAddresses": true},
+	}, nil
+}
+
+func (w *workload) aliasObject() map[string]any {
+	return map[string]any{
+		"metadata": map[string]any{"labels": w.labels(roleAlias)},
+		"spec":     map[string]any{"type": "ClusterIP", "selector": w.selector(), "ports": w.servicePorts(), "publishNotReadyAddresses": true},
+	}
+}
+
+// placeholderPort is declared where a service has no port, as a Service needs one to have an address.
+const placeholderPort = 1
+
+func (w *workload) servicePorts() []map[string]any {
+	var ports []map[string]any
+	seen := map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(w.request.Spec.Ports)) {
+		port := w.request.Spec.Ports[id]
+		name := portName(port)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		ports = append(ports, map[string]any{"name": name, "port": port.Number, "targetPort": port.Number, "protocol": protocol(port)})
+	}
+	if len(ports) == 0 {
+		ports = append(ports, map[string]any{"name": "none", "port": placeholderPort, "targetPort": placeholderPort, "protocol": "TCP"})
+	}
+	return ports
+}
+
+func protocol(port plan.Port) string {
+	if port.Transport == "" {
+		return "TCP"
+	}
+	return strings.ToUpper(port.Transport)
+}
+
+func portName(port plan.Port) string {
+	return strings.ToLower(protocol(port)) + "-" + strconv.Itoa(port.Number)
+}
+
+// exposedPorts are the ports that are published; pinned names those for which the package asks for a certain number.
+func (w *workload) exposedPorts() (ports []map[string]any, pinned string) {
+	spec := w.request.Spec
+	var asked []string
+	seen := map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(spec.Ports)) {
+		port := spec.Ports[id]
+		public, isPinned := spec.PublicPorts[id]
+		if !isPublished(spec, id) || seen[portName(port)] {
+			continue
+		}
+		seen[portName(port)] = true
+		item := map[string]any{"name": portName(port), "port": port.Number, "targetPort": port.Number, "protocol": protocol(port)}
+		if isPinned {
+			item["nodePort"] = public.Number
+			asked = append(asked, fmt.Sprintf("port %q as node port %d", id, public.Number))
+		}
+		ports = append(ports, item)
+	}
+	return ports, strings.Join(asked, ", ")
+}
+
+func isPublished(spec plan.ServiceSpec, id string) bool {
+	_, pinned := spec.PublicPorts[id]
+	return pinned || protocol(spec.Ports[id]) == "TCP" || protocol(spec.Ports[id]) == "UDP" && spec.PublishUDP
+}

@@ -1,0 +1,163 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// StartService implements enclave.Services. It makes the service's Job and waits until the process has been started; a
+// reason why that will not come to be ends the wait.
+func (b *Backend) StartService(ctx context.Context, name, service string) (*enclave.Service, error) {
+	conn, err := b.connect()
+	if err != nil {
+		return nil, err
+	}
+	started, err := b.startService(ctx, conn, name, service)
+	if err != nil {
+		return nil, fmt.Errorf("start service %q in enclave %q: %w", service, name, err)
+	}
+	return started, nil
+}
+
+func (b *Backend) startService(ctx context.Context, conn *connection, name, service string) (*enclave.Service, error) {
+	of, err := conn.find(ctx, name, service)
+	if err != nil {
+		return nil, err
+	}
+	namespace := namespaceName(name)
+	generation := of.service.Labels[labelGeneration]
+	found := &enclave.Service{}
+	of.describe(found)
+	switch found.State {
+	case enclave.StateRunning:
+		return b.serviceOf(ctx, conn, of)
+	case enclave.StateCreated, enclave.StateStopped, enclave.StateExited:
+		if err := conn.clearJobs(ctx, of); err != nil {
+			return nil, err
+		}
+		if of.service.Annotations[annotationState] != "" {
+			if err := conn.annotate(ctx, services, namespace, service, map[string]any{annotationState: nil}); err != nil {
+				return nil, err
+			}
+		}
+		if err := conn.makeJob(ctx, name, of.service); err != nil {
+			return nil, err
+		}
+	case enclave.StateStarting, enclave.StateRemoving:
+	}
+	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: generation}
+	pod, err := waiter.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of.service.Annotations[annotationState] = ""
+	of.pod = pod
+	// The Job is there: its pod is.
+	of.job = &batchv1.Job{}
+	return b.serviceOf(ctx, conn, of)
+}
+
+// clearJobs removes the Job of a start before, and those of older generations that somebody who was killed has left.
+func (c *connection) clearJobs(ctx context.Context, of *parts) error {
+	namespace, which := of.service.Namespace, ofService(of.service.Name)
+	left, err := list[batchv1.Job](ctx, c, jobs, namespace, which)
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	if err := c.removeAll(ctx, jobs, namespace, which, deletion{}); err != nil {
+		return err
+	}
+	return c.endPods(ctx, namespace, which, graceOf(of.service))
+}
+
+// makeJob makes the Job that a service's Secret holds. The names that no Service can have are put into the pod's hosts file
+// as they are now.
+func (c *connection) makeJob(ctx context.Context, name string, service *corev1.Service) error {
+	namespace := namespaceName(name)
+	manifest, err := get[corev1.Secret](ctx, c, secrets, namespace, manifestName(service.Name, service.Labels[labelGeneration]))
+	if apierrors.IsNotFound(err) {
+		return errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
+	}
+	if err != nil {
+		return err
+	}
+	var job batchv1.Job
+	if err := json.Unmarshal(manifest.Data[manifestField], &job); err != nil {
+		return fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
+	}
+	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
+		return err
+	}
+	_, err = create(ctx, c, jobs, namespace, &job)
+	if isConflict(err) {
+		return nil
+	}
+	return inEnclave(name, err)
+}
+
+func (c *connection) hostAliases(ctx context.Context, namespace string) ([]corev1.HostAlias, error) {
+	dotted, err := list[corev1.Service](ctx, c, services, namespace, selector(labelDotted, ofRole(roleService, roleTask)))
+	if err != nil {
+		return nil, err
+	}
+	var aliases []corev1.HostAlias
+	for i := range dotted {
+		var names []string
+		if err := json.Unmarshal([]byte(dotted[i].Annotations[annotationAliases]), &names); err != nil {
+			return nil, fmt.Errorf("service %q: annotation %s: %w", dotted[i].Name, annotationAliases, err)
+		}
+		names = slices.DeleteFunc(names, isServiceName)
+		if len(names) > 0 {
+			aliases = append(aliases, corev1.HostAlias{IP: dotted[i].Spec.ClusterIP, Hostnames: names})
+		}
+	}
+	return aliases, nil
+}
+
+// StopService implements enclave.Services. The pod goes, and with it what the process has written outside of persistent
+// directories; name, address and ports stay.
+func (b *Backend) StopService(ctx context.Context, name, service string) error {
+	conn, err := b.connect()
+	if err != nil {
+		return err
+	}
+	if err := conn.stopService(ctx, name, service); err != nil {
+		return fmt.Errorf("stop service %q in enclave %q: %w", service, name, err)
+	}
+	return nil
+}
+
+func (c *connection) stopService(ctx context.Context, name, service string) error {
+	of, err := c.find(ctx, name, service)
+	if err != nil {
+		return err
+	}
+	found := &enclave.Service{}
+	of.describe(found)
+	if found.State == enclave.StateCreated || found.State == enclave.StateStopped {
+		return nil
+	}
+	namespace := namespaceName(name)
+	if err := c.annotate(ctx, services, namespace, service, map[string]any{annotationState: stateStopped}); err != nil {
+		return err
+	}
+	if found.State == enclave.StateExited {
+		return nil // Its logs stay with its pod.
+	}
+	if err := c.removeAll(ctx, jobs, namespace, ofService(service), deletion{}); err != nil {
+		return err
+	}
+	return c.endPods(ctx, namespace, ofService(service), nil)
+}

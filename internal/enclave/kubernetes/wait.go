@@ -1,0 +1,230 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// lookInterval is how often events are read while a service does not start.
+	lookInterval = 2 * time.Second
+	// placePatience is how long no node may take a pod: volumes are bound and images are freed in that time, and a cluster
+	// that grows says so.
+	placePatience = 15 * time.Second
+	// mountPatience is how long mounts may fail: Kubernetes tries again by itself.
+	mountPatience = 20 * time.Second
+	// lastLines is how many log lines an error shows.
+	lastLines = 20
+)
+
+// startWaiter waits for the process of a service.
+type startWaiter struct {
+	conn                           *connection
+	namespace, service, generation string
+
+	pod         *corev1.Pod
+	unplaced    time.Time // since when no node takes the pod
+	failedMount time.Time // since when mounts fail
+}
+
+// errLook ends a watch.
+var errLook = errors.New("time to look at the events")
+
+// wait gives the pod once its process has been started.
+func (w *startWaiter) wait(ctx context.Context) (*corev1.Pod, error) {
+	which := selector(ofService(w.service), ofGeneration(w.generation))
+	for {
+		bounded, cancel := context.WithTimeoutCause(ctx, lookInterval, errLook)
+		done, err := watch(bounded, w.conn, pods, w.namespace, which, w.visit)
+		timeToLook := errors.Is(context.Cause(bounded), errLook)
+		cancel()
+		if done {
+			return w.pod, nil
+		}
+		if err != nil && !timeToLook {
+			return nil, w.explain(ctx, err)
+		}
+		if err := w.look(ctx); err != nil {
+			return nil, w.explain(ctx, err)
+		}
+	}
+}
+
+// visit is done when the process has been started, and fails when it will not be.
+func (w *startWaiter) visit(event string, pod *corev1.Pod) (done bool, err error) {
+	if event == "DELETED" || pod.DeletionTimestamp != nil {
+		return false, nil
+	}
+	w.pod = pod
+	if status := containerStatus(pod, containerFiles); status != nil {
+		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
+			return false, fmt.Errorf("its files could not be put in place: exit code %d%s", ended.ExitCode, reasonText(ended.Reason, ended.Message))
+		}
+		if err := waitingFor(status); err != nil {
+			return false, err
+		}
+	}
+	status := containerStatus(pod, containerService)
+	if status == nil {
+		if pod.Status.Phase == corev1.PodFailed {
+			return false, fmt.Errorf("its pod failed%s", reasonText(pod.Status.Reason, pod.Status.Message))
+		}
+		return false, w.checkPlace(pod)
+	}
+	if ended := status.State.Terminated; ended != nil {
+		if slices.Contains(startFailures, ended.Reason) {
+			return false, fmt.Errorf("the process could not be started%s", reasonText(ended.Reason, ended.Message))
+		}
+		return true, nil
+	}
+	if status.State.Running != nil {
+		return true, nil
+	}
+	if err := waitingFor(status); err != nil {
+		return false, err
+	}
+	return false, w.checkPlace(pod)
+}
+
+// startFailures are the reasons for which a container has "ended" that never ran.
+var startFailures = []string{"StartError", "ContainerCannotRun"}
+
+// hopeless are the reasons for which a container waits in vain.
+var hopeless = []string{
+	"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed",
+	"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError",
+}
+
+func waitingFor(status *corev1.ContainerStatus) error {
+	if waiting := status.State.Waiting; waiting != nil && slices.Contains(hopeless, waiting.Reason) {
+		return fmt.Errorf("image %s%s", status.Image, reasonText(waiting.Reason, waiting.Message))
+	}
+	return nil
+}
+
+func reasonText(reason, message string) string {
+	text := strings.TrimSpace(reason + ": " + strings.TrimSpace(message))
+	if text = strings.Trim(text, ": "); text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// checkPlace fails if no node takes the pod for too long.
+func (w *startWaiter) checkPlace(pod *corev1.Pod) error {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
+			continue
+		}
+		if w.unplaced.IsZero() {
+			w.unplaced = time.Now()
+		}
+		if time.Since(w.unplaced) > placePatience {
+			return fmt.Errorf("no node takes its pod: %s", condition.Message)
+		}
+		return nil
+	}
+	w.unplaced = time.Time{}
+	return nil
+}
+
+// look reads the events of a service that does not start: they tell what its pod does not.
+func (w *startWaiter) look(ctx context.Context) error {
+	if w.pod != nil {
+		if err := w.checkPlace(w.pod); err != nil {
+			return err
+		}
+	}
+	found, err := w.events(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		event := &found[i]
+		switch {
+		case event.Reason == "FailedCreate" && event.InvolvedObject.Kind == jobs.kind && w.pod == nil:
+			return fmt.Errorf("its pod is not admitted: %s", event.Message)
+		case event.Reason == "TriggeredScaleUp":
+			w.unplaced = time.Now() // A node is on its way.
+		case event.Reason == "FailedMount" || event.Reason == "FailedAttachVolume":
+			if w.failedMount.IsZero() {
+				w.failedMount = time.Now()
+			}
+			if time.Since(w.failedMount) > mountPatience {
+				return fmt.Errorf("its volumes cannot be mounted: %s", event.Message)
+			}
+		}
+	}
+	return nil
+}
+
+// events gives what Kubernetes tells of the Job and the pod.
+func (w *startWaiter) events(ctx context.Context) ([]corev1.Event, error) {
+	names := []string{jobName(w.service, w.generation)}
+	if w.pod != nil {
+		names = append(names, w.pod.Name)
+	}
+	var all []corev1.Event
+	for _, name := range names {
+		found, err := listAs[corev1.Event](ctx, w.conn, events, w.namespace, map[string]string{"fieldSelector": "involvedObject.name=" + name}, "")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// explain adds to an error what Kubernetes tells, and the last log lines.
+func (w *startWaiter) explain(ctx context.Context, cause error) error {
+	detached, cancel := detach(ctx)
+	defer cancel()
+	var text strings.Builder
+	if w.pod == nil {
+		fmt.Fprintf(&text, "; it has no pod yet")
+	} else if ctx.Err() != nil {
+		fmt.Fprintf(&text, "; its pod %s is %s", w.pod.Name, w.pod.Status.Phase)
+	}
+	if found, err := w.events(detached); err == nil {
+		for i := range found {
+			if found[i].Type == corev1.EventTypeWarning && !strings.Contains(cause.Error(), found[i].Message) {
+				fmt.Fprintf(&text, "\n%s: %s", found[i].Reason, strings.TrimSpace(found[i].Message))
+			}
+		}
+	}
+	if w.pod != nil {
+		for _, container := range []string{containerFiles, containerService} {
+			if lines := w.logs(detached, container); lines != "" {
+				fmt.Fprintf(&text, "\n%s", lines)
+			}
+		}
+	}
+	return fmt.Errorf("%w%s", cause, text.String())
+}
+
+func (w *startWaiter) logs(ctx context.Context, container string) string {
+	if containerStatus(w.pod, container) == nil {
+		return ""
+	}
+	stream, err := w.conn.logs(ctx, w.pod, container, map[string]string{"tailLines": strconv.Itoa(lastLines)})
+	if err != nil {
+		return ""
+	}
+	defer stream.Close() //nolint:errcheck // It was only read.
+	content, err := io.ReadAll(io.LimitReader(stream, 1<<16))
+	if err != nil {
+		return ""
+	}
+	if container == containerFiles {
+		return describeAgent(string(content))
+	}
+	return strings.TrimSpace(string(content))
+}
