@@ -90,7 +90,7 @@ func (e *Engine) newExecution(ctx context.Context, request Request, order *itine
 		engine: e, request: request, plan: request.Plan, order: order, world: newWorld(request.Run, seen),
 		store:  newRecordStore(e.backend, request.Enclave, &mutable, seen.record != nil),
 		redact: redactor(request.Plan, request.Secrets), messages: map[int]string{}, decisions: map[string]Decision{}, own: map[string]string{}, images: map[string]bool{},
-		interrupted: !known.Complete,
+		interrupted: seen.record != nil && !known.Complete,
 	}
 	x.decider = newDecider(request.Plan, order, x.world, seen.snapshot.Enclave.Key, asked, recalled{x.store.service, x.store.step, x.store.once, x.store.verified, namesakesIn(known)})
 	x.ahead = newAhead(ctx, x, seen)

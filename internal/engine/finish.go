@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -92,6 +93,9 @@ func (x *execution) finish(ctx context.Context) error {
 	if err := x.settle(ctx); err != nil {
 		return err
 	}
+	if err := x.sweep(ctx); err != nil {
+		return err
+	}
 	steps := x.stepIDs()
 	var obsolete []string
 	x.store.change(func(r *record) {
@@ -127,6 +131,16 @@ func (x *execution) finish(ctx context.Context) error {
 	}
 	// They are forgotten only now, so that nobody loses sight of them.
 	return x.store.now(ctx, func(r *record) { r.Pending = nil })
+}
+
+// sweep has the backend remove what an apply that was cut off has left behind services. As long as that has not been done,
+// the run is not complete, so that it is done again.
+func (x *execution) sweep(ctx context.Context) error {
+	sweeping, ok := x.engine.backend.(enclave.Sweeping)
+	if !ok || !x.interrupted {
+		return nil
+	}
+	return sweeping.Sweep(ctx, x.request.Enclave)
 }
 
 // placeInPlan is the place of the instruction that adds a service, counted from 1; zero where none does.

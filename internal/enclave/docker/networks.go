@@ -62,7 +62,7 @@ func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, own
 				if made, err := conn.hasNetwork(ctx, name); made || err != nil {
 					return err
 				}
-			} else if !strings.Contains(lastError.Error(), "overlap") {
+			} else if !strings.Contains(lastError.Error(), "overlap") && !isExhausted(lastError) {
 				return lastError
 			}
 		}

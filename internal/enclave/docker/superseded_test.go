@@ -56,12 +56,28 @@ func TestDockerRemovesSupersededImages(t *testing.T) {
 	if isThere(two) {
 		t.Error("the image of a replaced service is left without a name")
 	}
+	// A replacement that is cut off once the old container is gone leaves its image without a name and without a user.
+	_, four := build("4")
+	found, err := conn.containersOf(t.Context(), ofEnclave(first), ofRole(roleService))
+	must(t, err)
+	for _, item := range found {
+		must(t, conn.removeContainer(t.Context(), item.ID))
+	}
+	if !isThere(three) {
+		t.Fatal("this test needs an image without a name")
+	}
+	must(t, backend.Sweep(t.Context(), first))
+	must(t, backend.Sweep(t.Context(), second))
+	if isThere(three) || !isThere(one) || !isThere(four) {
+		t.Errorf("after a sweep: the old image %t, the one in use %t, the newest %t", isThere(three), isThere(one), isThere(four))
+	}
+	four = create(first, "4")
 	must(t, backend.RemoveEnclave(t.Context(), second))
 	if isThere(one) {
 		t.Error("the old image is left without a name after its last user has gone")
 	}
 	must(t, backend.RemoveEnclave(t.Context(), first))
-	if isThere(three) {
+	if isThere(four) {
 		t.Error("the image is left after its enclave")
 	}
 }
