@@ -175,7 +175,9 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 			s.IPAddress = old.IPAddress
 		}
 		for id, spec := range wanted.spec.Ports {
-			s.Ports[id] = foreseePort(spec, old.Ports[id], alive)
+			// Where nothing about a service is to change, a port that is not published stays so.
+			settled := alive && s.Digest.Equal(old.Digest) && s.Status.Equal(old.Status)
+			s.Ports[id] = foreseePort(spec, old.Ports[id], alive, settled)
 		}
 		services[name] = s
 	}
@@ -186,15 +188,15 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 func finished(status string) bool { return status == engine.StatusCompleted }
 
 // foreseePort keeps a port's address where the engine does: a service keeps its host ports when it is replaced.
-func foreseePort(spec plan.Port, old port, alive bool) port {
+func foreseePort(spec plan.Port, old port, alive, settled bool) port {
 	p := port{
 		Number: types.Int64Value(int64(spec.Number)), Transport: types.StringValue(spec.Transport),
 		Application: value.StringOrNull(spec.Application),
 		URL:         types.StringUnknown(), Host: types.StringUnknown(), HostPort: types.Int64Unknown(),
 	}
-	if alive && p.Number.Equal(old.Number) && p.Transport.Equal(old.Transport) && !old.HostPort.IsNull() {
+	if alive && p.Number.Equal(old.Number) && p.Transport.Equal(old.Transport) && (settled || !old.HostPort.IsNull()) {
 		p.Host, p.HostPort = old.Host, old.HostPort
-		if p.Application.Equal(old.Application) && sameURL(spec, old) {
+		if p.Application.Equal(old.Application) && (sameURL(spec, old) || old.URL.IsNull() && old.HostPort.IsNull()) {
 			p.URL = old.URL
 		}
 	}
