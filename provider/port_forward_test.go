@@ -148,11 +148,8 @@ func TestPortForwardLivesFromOpenToClose(t *testing.T) {
 func TestPortForwardOfAServiceThatIsMadeLater(t *testing.T) {
 	f := newForwardFixture(t)
 	opened := f.Open(t, forwardType, forwardConfig("db", "sql", nil))
-	if text := acctest.Errors(opened.Diagnostics); text != "" {
+	if text := acctest.Errors(opened.Diagnostics) + acctest.Warnings(opened.Diagnostics); text != "" {
 		t.Fatal(text)
-	}
-	if text := acctest.Warnings(opened.Diagnostics); !strings.Contains(text, `there is no service "db"`) || !strings.Contains(text, "depends_on") {
-		t.Errorf("a warning must say what is missing: %q", text)
 	}
 	answered := make(chan string, 1)
 	at := address(t, opened)

@@ -23,10 +23,10 @@ resource "sundog_package_run" "database" {
   sensitive_args = { password = var.password }
 }
 
-# The database's port on this machine, for as long as an apply or a plan takes. It need not be published, and on Kubernetes
+# The database's port on this machine, for as long as a plan or an apply takes. It need not be published, and on Kubernetes
 # nothing but the API server has to be reached.
 ephemeral "sundog_port_forward" "database" {
-  enclave = sundog_package_run.database.enclave
+  enclave = sundog_enclave.dev.id
   service = "postgres"
   port    = "sql"
 }
@@ -44,6 +44,10 @@ resource "postgresql_role" "shop" {
   name     = "shop"
   login    = true
   password = var.password
+
+  # The port leads to a service that the run makes. That the port itself does not depend on the run lets this provider look
+  # into the database also in plans that change the run.
+  depends_on = [sundog_package_run.database]
 }
 
 resource "postgresql_database" "shop" {

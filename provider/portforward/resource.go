@@ -72,7 +72,7 @@ func (m *model) timeout() time.Duration {
 }
 
 // Open implements ephemeral.EphemeralResource. It also runs in plans, whose apply may be about to make the service or to
-// mend it: what is not there yet must not fail them.
+// mend it, and in applies that have yet to do so: what is not there yet must not fail them.
 func (r *portForward) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	var config model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -94,8 +94,7 @@ func (r *portForward) Open(ctx context.Context, req ephemeral.OpenRequest, resp 
 	found, err := to.ready(ctx, config.timeout())
 	switch {
 	case errors.Is(err, errAway):
-		resp.Diagnostics.AddAttributeWarning(path.Root("service"), "The service to forward to is not there yet",
-			describe(err)+" Connections wait for it for "+config.timeout().String()+". If this apply is to make it, have it made first: refer to the run, or name it in depends_on.")
+		// Whoever connects waits for it; Close tells if that was in vain.
 	case errors.Is(err, enclave.ErrNotFound):
 		resp.Diagnostics.Append(subject.At(path.Root("enclave"), err))
 		return

@@ -3,7 +3,6 @@ package portforward
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -26,7 +25,7 @@ func (r *portForward) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp 
 		Attributes: map[string]schema.Attribute{
 			"enclave": schema.StringAttribute{
 				Required:            true,
-				MarkdownDescription: "Id of the enclave, for example `docker/dev`. Refer to the run that makes the service (`sundog_package_run.shop.enclave`), or name the run in `depends_on`, so that the service is made first.",
+				MarkdownDescription: "Id of the enclave, for example `docker/dev`. Refer to the enclave (`sundog_enclave.dev.id`), and have the other provider's resources depend on the run that makes the service.",
 				Validators: []validator.String{check.String("an enclave's id, such as docker/dev", func(id string) error {
 					_, _, err := enclave.ParseID(id)
 					return err
@@ -45,7 +44,7 @@ func (r *portForward) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp 
 			"timeout": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long to wait for the port to accept, and how long every connection waits for a service that is away. Default `1m`. " +
-					"A service that is not there yet, as in a plan that is about to make it, is not waited for at first: its connections are.",
+					"A service that is not there yet, as in a plan whose apply is to make it, is waited for only when somebody connects.",
 				Validators: []validator.String{check.String("a positive duration such as 30s or 2m", checkTimeout)},
 			},
 			"host_port": schema.Int64Attribute{
@@ -57,7 +56,7 @@ func (r *portForward) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp 
 				Computed: true, MarkdownDescription: "Address of this machine that is listened on: `127.0.0.1`.",
 			},
 			"url": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "How the port is reached, after its application protocol or the URL that the package gives it; null where it has neither.",
+				Computed: true, MarkdownDescription: "How the port is reached, after its application protocol or the URL that the package gives it; null where it has neither, and while the service is not there yet.",
 			},
 		},
 	}
@@ -73,5 +72,3 @@ func checkTimeout(text string) error {
 	}
 	return nil
 }
-
-func describe(err error) string { return fmt.Sprintf("%v.", err) }

@@ -21,20 +21,24 @@ type Options struct {
 	StorageSizeMB int64
 	// AccessMode of persistent directories; empty means ReadWriteOnce.
 	AccessMode string
-	// Expose says how ports are published: ExposeNone or ExposeNodePort.
+	// Expose says how ports are exposed in enclaves that do not say themselves: ExposeNone or another enclave.ExposureMode,
+	// which the further fields describe.
 	Expose string
 	// NodeAddress is where node ports are reached; empty means the address of a node that the cluster tells.
-	NodeAddress string
+	NodeAddress  string
+	LoadBalancer *enclave.LoadBalancer
+	Ingress      *enclave.Ingress
+	Gateway      *enclave.Gateway
 	// Silence is how long the holder of a lock may be silent before the lock is taken over; 0 means 30 seconds.
 	Silence time.Duration
 	// Logger receives what is worth knowing; nil means silence.
 	Logger *slog.Logger
 }
 
-// How ports are published.
+// Values of Options.Expose.
 const (
 	ExposeNone     = ""
-	ExposeNodePort = "NodePort"
+	ExposeNodePort = string(enclave.ExposeNodePort)
 )
 
 // Backend is the enclave.Backend on Kubernetes.

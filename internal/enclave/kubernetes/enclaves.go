@@ -206,6 +206,10 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if err := checkOwner(namespace, spec); err != nil {
 			return nil, err
 		}
+		follow, err := askExposure(namespace, spec.Exposure)
+		if err != nil {
+			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+		}
 		if err := describe(namespace, spec); err != nil {
 			return nil, err
 		}
@@ -216,6 +220,11 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		}
 		if err != nil {
 			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+		}
+		if follow {
+			if updated, err = b.settle(ctx, conn, updated, spec.Name); err != nil {
+				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+			}
 		}
 		return enclaveOf(updated, key)
 	}

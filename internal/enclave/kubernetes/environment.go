@@ -38,9 +38,4 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 }
 
 // check refuses what cannot be meant.
-func (o Options) check() error {
-	if o.Expose != ExposeNone && o.Expose != ExposeNodePort {
-		return fmt.Errorf("ports cannot be published as %q: give %q, or nothing for ports that are not published", o.Expose, ExposeNodePort)
-	}
-	return nil
-}
+func (o Options) check() error { return o.exposure().Check() }
