@@ -3,7 +3,10 @@ package kubernetes
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
 // Default fills in what the options do not say from environment variables: those of the Kubernetes and Helm providers, and
@@ -37,5 +40,11 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 	return o, o.check()
 }
 
-// check refuses what cannot be meant.
-func (o Options) check() error { return o.exposure().Check() }
+// check refuses what cannot be meant. Whether a way of exposing ports has what it needs is seen when it is used, as values may
+// not be known yet.
+func (o Options) check() error {
+	if mode := o.exposure().Mode; !slices.Contains(enclave.ExposureModes(), mode) {
+		return (&enclave.Exposure{Mode: mode}).Check()
+	}
+	return nil
+}

@@ -29,15 +29,19 @@ func (o Options) exposure() *enclave.Exposure {
 	return &enclave.Exposure{Mode: mode, NodeAddress: o.NodeAddress, LoadBalancer: o.LoadBalancer, Ingress: o.Ingress, Gateway: o.Gateway}
 }
 
-// effective is how the ports of an enclave that asks for this are exposed.
-func (b *Backend) effective(wanted *enclave.Exposure) *enclave.Exposure {
-	if wanted == nil || wanted.Mode == "" {
-		return b.options.exposure()
+// effective is how the ports of an enclave are exposed.
+func (b *Backend) effective(namespace *corev1.Namespace) (*enclave.Exposure, error) {
+	wanted, err := wantedExposure(namespace)
+	if err != nil {
+		return nil, err
+	}
+	if wanted == nil {
+		wanted = b.options.exposure()
 	}
 	if wanted.NodeAddress == "" {
 		wanted.NodeAddress = b.options.NodeAddress
 	}
-	return wanted
+	return wanted, wanted.Check()
 }
 
 // exposureFor looks up how the ports of an enclave are exposed.
@@ -46,8 +50,7 @@ func (b *Backend) exposureFor(ctx context.Context, conn *connection, name string
 	if err != nil {
 		return nil, inEnclave(name, err)
 	}
-	wanted, err := wantedExposure(namespace)
-	return b.effective(wanted), err
+	return b.effective(namespace)
 }
 
 // expose makes what publishes a service, and removes what has published it in another way before. It gives the Service by

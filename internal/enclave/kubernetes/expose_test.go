@@ -72,9 +72,8 @@ func exposing(t *testing.T, backend *Backend, name string) (published []corev1.S
 // The exposure of an enclave changes in place, whatever it was before: services are what they were, and so are their pods.
 func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	t.Parallel()
-	backend := New(Options{})
 	full := kubernetesBackend(t)
-	t.Cleanup(func() { must(t, backend.Close()) })
+	backend := restricted(t, full, true) // Who may do what the guide says, and no more.
 	images := testImages(t)
 	name := makeEnclave(t, backend)
 	public := images.PublicPort()
@@ -102,7 +101,7 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	balancer := &enclave.Exposure{Mode: enclave.ExposeLoadBalancer, LoadBalancer: &enclave.LoadBalancer{
 		Class: "example.com/test", Annotations: map[string]string{"example.com/kind": "internal"}, Timeout: time.Minute,
 	}}
-	stop := balance(t, backend, name, "192.0.2.7")
+	stop := balance(t, full, name, "192.0.2.7")
 	expose(t, backend, name, balancer)
 	stop()
 	if at := port("http"); at.HostURL() != "http://192.0.2.7:8080" {
@@ -111,7 +110,7 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	if at := port("sql"); at.Address() != net.JoinHostPort("192.0.2.7", strconv.Itoa(public)) {
 		t.Errorf("a public port is the load balancer's: %+v", at)
 	}
-	published, _ := exposing(t, backend, name)
+	published, _ := exposing(t, full, name)
 	if len(published) != 1 || *published[0].Spec.LoadBalancerClass != "example.com/test" || published[0].Annotations["example.com/kind"] != "internal" {
 		t.Errorf("%+v", published)
 	}
@@ -126,7 +125,7 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	if at := port("sql"); at.HostPort != 0 {
 		t.Errorf("only HTTP ports have hosts: %+v", at)
 	}
-	published, routed := exposing(t, backend, name)
+	published, routed := exposing(t, full, name)
 	if len(published) != 0 || len(routed) != 1 {
 		t.Fatalf("%d Services and %d Ingresses, want 0 and 1", len(published), len(routed))
 	}
@@ -155,7 +154,7 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	if at := port("http"); at.HostPort != 0 {
 		t.Errorf("nothing may be published any more: %+v", at)
 	}
-	if published, routed := exposing(t, backend, name); len(published)+len(routed) != 0 {
+	if published, routed := exposing(t, full, name); len(published)+len(routed) != 0 {
 		t.Errorf("%d Services and %d Ingresses are left", len(published), len(routed))
 	}
 }

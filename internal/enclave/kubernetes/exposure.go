@@ -72,11 +72,10 @@ func askExposure(namespace *corev1.Namespace, exposure *enclave.Exposure) (chang
 
 // settle has the services of an enclave follow what was asked for: what publishes them changes, and nothing else.
 func (b *Backend) settle(ctx context.Context, conn *connection, namespace *corev1.Namespace, name string) (*corev1.Namespace, error) {
-	wanted, err := wantedExposure(namespace)
+	exposure, err := b.effective(namespace)
 	if err != nil {
 		return nil, err
 	}
-	exposure := b.effective(wanted)
 	found, err := list[corev1.Service](ctx, conn, services, namespace.Name, selector(ofSundog(), ofRole(roleService)))
 	if err != nil {
 		return nil, err

@@ -17,23 +17,32 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// documentedRole is the role in the guide.
-func documentedRole(t *testing.T) *rbacv1.ClusterRole {
+// documentedRole is the role in the guide, with the rules that it names for Ingresses and HTTPRoutes where they are wanted.
+func documentedRole(t *testing.T, routes bool) *rbacv1.ClusterRole {
 	t.Helper()
 	guide, err := os.ReadFile("../../../templates/guides/kubernetes.md.tmpl")
 	must(t, err)
-	_, rest, found := strings.Cut(string(guide), "```yaml\n")
-	text, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("the guide holds no manifest")
+	rest := string(guide)
+	manifest := func(target any) {
+		_, after, found := strings.Cut(rest, "```yaml\n")
+		text, remaining, closed := strings.Cut(after, "```")
+		if !found || !closed {
+			t.Fatal("the guide holds no such manifest")
+		}
+		must(t, yaml.UnmarshalStrict([]byte(text), target))
+		rest = remaining
 	}
-	var role rbacv1.ClusterRole
-	must(t, yaml.UnmarshalStrict([]byte(text), &role))
+	var role, more rbacv1.ClusterRole
+	manifest(&role)
+	if routes {
+		manifest(&more)
+		role.Rules = append(role.Rules, more.Rules...)
+	}
 	return &role
 }
 
 // restricted is a backend for somebody who has only the documented role.
-func restricted(t *testing.T, full *Backend) *Backend {
+func restricted(t *testing.T, full *Backend, routes bool) *Backend {
 	t.Helper()
 	conn, err := full.connect()
 	must(t, err)
@@ -41,7 +50,7 @@ func restricted(t *testing.T, full *Backend) *Backend {
 	accounts := objectKind{"/api/v1", "ServiceAccount", "serviceaccounts", "v1"}
 	roles := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rbac.authorization.k8s.io/v1"}
 	bindings := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "rbac.authorization.k8s.io/v1"}
-	role := documentedRole(t)
+	role := documentedRole(t, routes)
 	role.Name = name
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -85,7 +94,7 @@ func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
 	t.Parallel()
 	full := kubernetesBackend(t)
 	images := testImages(t)
-	backend := restricted(t, full)
+	backend := restricted(t, full, false)
 	name := makeEnclave(t, backend)
 	ctx := t.Context()
 	_, err := backend.ListEnclaves(ctx)
