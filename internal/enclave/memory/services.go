@@ -35,15 +35,11 @@ func (b *Backend) findService(name, service string) (*service, error) {
 // CreateService implements enclave.Services.
 func (b *Backend) CreateService(ctx context.Context, name string, request enclave.ServiceRequest) (*enclave.Service, error) {
 	spec := request.Spec
-	if err := b.begin(ctx, "CreateService", name, spec.Name); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "CreateService", name, spec.Name)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	before := found.services[spec.Name]
 	if before != nil && before.Run != request.Run {
 		return nil, &enclave.OwnedError{Kind: "service", Name: spec.Name, Run: before.Run, CreatedAt: before.CreatedAt}
