@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,11 +66,11 @@ func TestDockerCleanRemovesImages(t *testing.T) {
 	tools.backend = func(backendFlag) (enclave.Backend, error) { return backend, nil }
 	w := &world{T: t, tools: tools, clock: time.Now()}
 	// Wherever an apply is under way on this engine, no image is taken for an orphan; applies end.
-	output := ""
+	var told strings.Builder
 	for deadline := time.Now().Add(3 * time.Minute); isThere(unused) && time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		output += w.run("clean", "--yes").output
+		told.WriteString(w.run("clean", "--yes").output)
 	}
-	contains(t, output, "removed image "+orphan.Name+"\n", "no enclave uses it any more")
+	contains(t, told.String(), "removed image "+orphan.Name+"\n", "no enclave uses it any more")
 	if isThere(unused) || !isThere(used) {
 		t.Errorf("the image that nobody uses is there: %t, the one that a service uses: %t", isThere(unused), isThere(used))
 	}
