@@ -189,14 +189,10 @@ func (b *Backend) running(name, service string) error {
 	if err != nil {
 		return err
 	}
-	switch found.State {
-	case enclave.StateRunning:
+	if found.State == enclave.StateRunning {
 		return nil
-	case enclave.StateExited:
-		return fmt.Errorf("service %q in enclave %q is not running: it has exited with code %d", service, name, found.ExitCode)
-	case enclave.StateCreated, enclave.StateStarting, enclave.StateStopped, enclave.StateRemoving:
 	}
-	return fmt.Errorf("service %q in enclave %q is not running: its state is %s", service, name, found.State)
+	return fmt.Errorf("service %q in enclave %q: %w", service, name, found.NotRunning())
 }
 
 // Exec implements enclave.Services.
