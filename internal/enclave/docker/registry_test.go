@@ -18,9 +18,11 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/moby/moby/api/pkg/authconfig"
-	"github.com/moby/moby/api/types/registry"
+	engineregistry "github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // testRegistry is a real image registry on this machine, for one test, that asks for a password. The engine takes
@@ -79,7 +81,7 @@ func (r *testRegistry) publish(name, architecture, content string) {
 	_, err = io.Copy(io.Discard, loaded)
 	must(r.T, err)
 	must(r.T, loaded.Close())
-	credentials, err := authconfig.Encode(registry.AuthConfig{Username: registryUser, Password: registryPassword})
+	credentials, err := authconfig.Encode(engineregistry.AuthConfig{Username: registryUser, Password: registryPassword})
 	must(r.T, err)
 	pushed, err := r.conn.ImagePush(r.Context(), name, client.ImagePushOptions{RegistryAuth: credentials})
 	must(r.T, err)
@@ -152,7 +154,7 @@ func TestCredentialsComeFromHelpersToo(t *testing.T) {
 	for image, want := range map[string]string{"registry.example.com/app:1": "anna:from-helper", "postgres:15": "hub:pass", "elsewhere.example.com/app": ""} {
 		name, err := reference.ParseNormalizedNamed(image)
 		must(t, err)
-		encoded, err := registryAuth(nil, name)
+		encoded, err := registryAuth(registry.Logins{}, nil, name)
 		must(t, err)
 		got := ""
 		if encoded != "" {
