@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
@@ -53,9 +54,10 @@ type Backend struct {
 	failure    error
 
 	tunnels tunnels
+	nodes   nodeFacts
+	holds   lockholder.Holds
 	// logins are the user's credentials by registry, named those of Secrets.
 	logins, named freshEntries
-	nodes         nodeFacts
 }
 
 var _ enclave.Backend = (*Backend)(nil)

@@ -53,6 +53,7 @@ const (
 	annotationParts     = enclave.LabelPrefix + "parts"   // how many parts there are
 	annotationSource    = enclave.LabelPrefix + "source"  // of a pull secret: where its credentials come from
 	annotationHolder    = enclave.LabelPrefix + "holder"
+	annotationProcess   = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
 )
 
 const stateStopped = "stopped"

@@ -153,7 +153,8 @@ func (b *Backend) renewPullSecret(ctx context.Context, conn *connection, service
 	for _, item := range template.ImagePullSecrets {
 		named = named || item.Name == name
 	}
-	if !named || time.Since(service.CreationTimestamp.Time) < freshTime && service.Annotations[annotationState] == "" {
+	made, err := time.Parse(time.RFC3339Nano, service.Annotations[annotationCreatedAt])
+	if !named || err == nil && time.Since(made) < freshTime {
 		return nil
 	}
 	secret, err := get[corev1.Secret](ctx, conn, secrets, service.Namespace, name)

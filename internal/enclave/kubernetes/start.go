@@ -57,7 +57,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: generation}
 	pod, err := waiter.wait(ctx)
 	if err != nil {
-		return nil, err
+		return nil, conn.explainRefusal(ctx, of.service, err)
 	}
 	of.service.Annotations[annotationState] = ""
 	of.pod = pod
