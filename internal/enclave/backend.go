@@ -30,7 +30,8 @@ type Enclaves interface {
 	// CreateEnclave makes an enclave and every object that it needs. It is idempotent for one owner: a half-made
 	// enclave of the same owner is completed, a whole one returned. One of another owner is a *OwnedError.
 	CreateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
-	// UpdateEnclave changes labels and expiry.
+	// UpdateEnclave changes labels and expiry, and how ports are exposed: what is there already follows, and no service is
+	// touched.
 	UpdateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
 	// Enclave finds one by name; ErrNotFound if there is none.
 	Enclave(ctx context.Context, name string) (*Enclave, error)
@@ -123,6 +124,8 @@ type Spec struct {
 	Labels map[string]string
 	// ExpiresAt is zero for an enclave that lives until it is removed.
 	ExpiresAt time.Time
+	// Exposure of ports; nil where what the enclave has is to stay as it is. Backends without a choice ignore it.
+	Exposure *Exposure
 }
 
 // Enclave is an existing enclave.
@@ -134,6 +137,8 @@ type Enclave struct {
 	Labels    map[string]string
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	// Exposure is what was asked for this enclave; nil if nothing was.
+	Exposure *Exposure
 	// Key is the enclave's random key (32 bytes) for keyed digests. It is kept beside the services.
 	Key []byte
 }
@@ -193,6 +198,8 @@ type PublishedPort struct {
 	// Host and HostPort are empty and zero when the port is not published (yet).
 	Host     string
 	HostPort int
+	// Secure tells that TLS ends on the way to a service that does not speak it itself.
+	Secure bool
 }
 
 // ServiceRequest asks for a service. The spec's runtime values are resolved already.

@@ -41,7 +41,9 @@ const (
 
 // Annotations.
 const (
-	annotationLabels    = enclave.LabelPrefix + "labels" // JSON, the user's labels
+	annotationLabels    = enclave.LabelPrefix + "labels"             // JSON, the user's labels
+	annotationExposure  = enclave.LabelPrefix + "exposure"           // JSON, on the namespace: how ports are to be exposed
+	annotationUnsettled = enclave.LabelPrefix + "exposure-unsettled" // on the namespace while not all services follow it
 	annotationCreatedAt = enclave.LabelPrefix + "created-at"
 	annotationImage     = enclave.LabelPrefix + "image"
 	annotationImageID   = enclave.LabelPrefix + "image-id"
