@@ -69,8 +69,6 @@ type buildJob struct {
 	visible *plan.FileTree // what the build's instructions can see of the context
 	digest  string
 	logins  registry.Logins // for the registries of the images that it builds on
-	// architecture of the image, where that is another one than the engine's.
-	architecture string
 }
 
 func (b *Backend) newBuildJob(image plan.Image, name reference.Named) (*buildJob, error) {

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"strings"
@@ -26,7 +27,7 @@ func publish(t *testing.T) (address, image string) {
 	address = enclavetest.StartRegistry(t, enclavetest.NodeNetwork(t))
 	image = address + "/team/service:1"
 	unload(t, image)
-	push(t, image, enclavetest.SaveImages(t, "service:1", "unprivileged:1"), "service:1")
+	unload(t, address+"/team/service@"+push(t, image, enclavetest.SaveImages(t, "service:1", "unprivileged:1"), "service:1"))
 	return address, image
 }
 
@@ -35,7 +36,7 @@ func unload(t *testing.T, image string) {
 	t.Helper()
 	if words := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_UNLOAD")); len(words) > 0 {
 		t.Cleanup(func() {
-			command := exec.Command(words[0], append(words[1:], image)...)
+			command := exec.CommandContext(context.Background(), words[0], append(words[1:], image)...)
 			if text, err := command.CombinedOutput(); err != nil {
 				t.Logf("%s stays in the nodes: %v: %s", image, err, text)
 			}
@@ -43,8 +44,8 @@ func unload(t *testing.T, image string) {
 	}
 }
 
-// push makes a registry have an image of an archive.
-func push(t *testing.T, image, archive, saved string) {
+// push makes a registry have an image of an archive, and gives its digest.
+func push(t *testing.T, image, archive, saved string) string {
 	t.Helper()
 	tag, err := name.NewTag(saved)
 	must(t, err)
@@ -53,6 +54,9 @@ func push(t *testing.T, image, archive, saved string) {
 	target, err := name.NewTag(image)
 	must(t, err)
 	must(t, remote.Write(target, content, remote.WithAuth(&authn.Basic{Username: enclavetest.RegistryUser, Password: enclavetest.RegistryPassword})))
+	digest, err := content.Digest()
+	must(t, err)
+	return digest.String()
 }
 
 // backendWith is a backend with other options than the tests' common ones.

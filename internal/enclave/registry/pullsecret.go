@@ -3,7 +3,7 @@ package registry
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"path"
 	"strings"
 
@@ -34,7 +34,7 @@ func ParseEntries(content []byte) (Entries, error) {
 	}
 	if json.Unmarshal(content, &file) != nil {
 		// What is wrong with it would show parts of it.
-		return nil, fmt.Errorf("it is no Docker configuration")
+		return nil, errors.New("it is no Docker configuration")
 	}
 	return file.Auths, nil
 }
@@ -43,7 +43,7 @@ func ParseEntries(content []byte) (Entries, error) {
 func ParseBareEntries(content []byte) (Entries, error) {
 	var entries Entries
 	if json.Unmarshal(content, &entries) != nil {
-		return nil, fmt.Errorf("it is no Docker configuration of the older form")
+		return nil, errors.New("it is no Docker configuration of the older form")
 	}
 	return entries, nil
 }
