@@ -233,7 +233,7 @@ func (c *connection) putNotes(ctx context.Context, name string, before *noteList
 func (c *connection) makeNote(ctx context.Context, name string, item note, before int64) (volume string, err error) {
 	var random [6]byte
 	_, _ = rand.Read(random[:]) // It never fails (crypto/rand).
-	volume = fmt.Sprintf("%s%016x_%s", notePrefix(name), hash64(item.path), hex.EncodeToString(random[:]))
+	volume = fmt.Sprintf("%s%016x.%s", notePrefix(name), hash64(item.path), hex.EncodeToString(random[:]))
 	labels := map[string]string{labelNote: item.path, labelVersion: strconv.FormatInt(max(time.Now().UnixNano(), before+1), 10)}
 	if err := c.packNote(ctx, name, volume, item.content, labels); err != nil {
 		return "", err
