@@ -25,9 +25,7 @@ func TestDockerObservesWithAConstantNumberOfCalls(t *testing.T) {
 	t.Parallel()
 	direct := dockerBackend(t)
 	images := enclavetest.BuildImages(t, direct)
-	name := reserveEnclave(t, direct)
-	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, direct)
 	counter := newGate(t, direct, 0, nil)
 	backend := New(Options{Host: counter.Host})
 	observe := func() int64 {
@@ -52,9 +50,7 @@ func TestDockerKeepsSecretsOutOfLabels(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	request := serviceRequest(t, backend, images.Service)
 	request.Spec.Env = map[string]string{"PASSWORD": "hunter2"}
 	request.Spec.VolatileEnv = map[string]string{"TOKEN": "hunter2"}
@@ -82,9 +78,7 @@ func TestDockerStartsPersistentDirectoriesWithTheImagesFiles(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	request := serviceRequest(t, backend, images.Service)
 	request.Spec.Files = map[string]plan.Mount{"/seed": {PersistentKey: "store"}}
 	must(t, createAndStart(t.Context(), backend, name, request))
@@ -97,9 +91,7 @@ func TestDockerNamesForeignersInItsNetwork(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	conn := connectionOf(t, backend)
 	foreigner := createForeigner(t, conn, images.Service, networkName(name), name+"-foreigner")
 	mentions(t, backend.RemoveEnclave(t.Context(), name), name, networkName(name), name+"-foreigner", "docker network disconnect")
@@ -120,11 +112,9 @@ func TestDockerTellsItsCapacity(t *testing.T) {
 func TestDockerNotes(t *testing.T) {
 	t.Parallel()
 	one, other := dockerBackend(t), dockerBackend(t)
-	name := reserveEnclave(t, one)
-	_, err := one.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, one)
 	noise := make([]byte, 2*largestLabel) // What is random cannot be packed.
-	_, err = rand.Read(noise)
+	_, err := rand.Read(noise)
 	must(t, err)
 	for i, text := range []string{"1", string(noise), "3", "", string(noise[1:])} {
 		writer := []*Backend{one, other}[i%2]
