@@ -44,8 +44,10 @@ const mirrorVersion = "0.0.1"
 // tofu is the provider, driven by a Terraform CLI.
 type tofu struct {
 	program
-	cli, provider, socket string
-	enclave, image        string
+	cli, provider  string
+	at             place
+	enclave, image string
+	script         string
 	// empty leaves the package run out.
 	empty bool
 	// last is what was applied last: a destruction plans with it.
@@ -57,8 +59,8 @@ func mirrorOf(folder string) string { return filepath.Join(folder, "mirror") }
 
 func (t *tofu) prepare(ctx context.Context, folder string) error {
 	t.folder = folder
-	t.environment = isolated(folder, t.socket, "TF_CLI_CONFIG_FILE="+filepath.Join(folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
-	if err := writePackage(filepath.Join(folder, "package"), batchPackage); err != nil {
+	t.environment = isolated(folder, t.at, "TF_CLI_CONFIG_FILE="+filepath.Join(folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+	if err := writePackage(filepath.Join(folder, "package"), t.script); err != nil {
 		return err
 	}
 	// A short address means another registry to each CLI.

@@ -48,6 +48,8 @@ type Backend struct {
 	failure    error
 
 	tunnels tunnels
+	pods    lookouts
+	agents  agents
 	nodes   nodeFacts
 	holds   lockholder.Holds
 }
@@ -77,6 +79,7 @@ func (b *Backend) connect() (*connection, error) {
 // Close ends all connections.
 func (b *Backend) Close() error {
 	b.tunnels.close()
+	b.pods.close()
 	if b.connected != nil {
 		b.connected.http.CloseIdleConnections()
 	}

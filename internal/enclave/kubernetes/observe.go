@@ -13,6 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -126,9 +127,11 @@ func assemble(allServices []corev1.Service, allJobs []batchv1.Job, allPods []cor
 	return found
 }
 
-func belongsTo(pod *corev1.Pod, job *batchv1.Job) bool {
+func belongsTo(pod *corev1.Pod, job *batchv1.Job) bool { return ownedBy(pod, job.UID) }
+
+func ownedBy(pod *corev1.Pod, job types.UID) bool {
 	for _, owner := range pod.OwnerReferences {
-		if owner.UID == job.UID {
+		if owner.UID == job {
 			return true
 		}
 	}

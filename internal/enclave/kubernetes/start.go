@@ -34,7 +34,6 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		return nil, err
 	}
 	namespace := namespaceName(name)
-	generation := of.service.Labels[labelGeneration]
 	found := &enclave.Service{}
 	of.describe(found)
 	switch found.State {
@@ -49,20 +48,21 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 				return nil, err
 			}
 		}
-		if err := conn.makeJob(ctx, name, of.service); err != nil {
+		if of.job, err = conn.makeJob(ctx, name, of.service); err != nil {
 			return nil, err
 		}
 	case enclave.StateStarting, enclave.StateRemoving:
 	}
-	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: generation}
-	pod, err := waiter.wait(ctx)
+	if of.job == nil {
+		return nil, errors.New("it was removed by somebody else while it was started")
+	}
+	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: of.service.Labels[labelGeneration], job: of.job.UID}
+	pod, err := waiter.wait(ctx, &b.pods)
 	if err != nil {
 		return nil, err
 	}
 	of.service.Annotations[annotationState] = ""
 	of.pod = pod
-	// The Job is there: its pod is.
-	of.job = &batchv1.Job{}
 	return b.serviceOf(ctx, conn, of)
 }
 
@@ -84,27 +84,36 @@ func (c *connection) clearJobs(ctx context.Context, of *parts) error {
 
 // makeJob makes the Job that a service's Secret holds. The names that no Service can have are put into the pod's hosts file
 // as they are now.
-func (c *connection) makeJob(ctx context.Context, name string, service *corev1.Service) error {
+func (c *connection) makeJob(ctx context.Context, name string, service *corev1.Service) (*batchv1.Job, error) {
 	namespace := namespaceName(name)
 	manifest, err := get[corev1.Secret](ctx, c, secrets, namespace, manifestName(service.Name, service.Labels[labelGeneration]))
 	if apierrors.IsNotFound(err) {
-		return errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
+		return nil, errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var job batchv1.Job
 	if err := json.Unmarshal(manifest.Data[manifestField], &job); err != nil {
-		return fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
+		return nil, fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
 	}
 	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
-		return err
+		return nil, err
 	}
-	_, err = create(ctx, c, jobs, namespace, &job)
+	made, err := create(ctx, c, jobs, namespace, &job)
 	if isConflict(err) {
-		return nil
+		return c.currentJob(ctx, service)
 	}
-	return inEnclave(name, err)
+	return made, inEnclave(name, err)
+}
+
+// currentJob gives the Job of a service that somebody else has made meanwhile; nil if it is gone again.
+func (c *connection) currentJob(ctx context.Context, service *corev1.Service) (*batchv1.Job, error) {
+	found, err := list[batchv1.Job](ctx, c, jobs, service.Namespace, selector(ofService(service.Name), ofGeneration(service.Labels[labelGeneration])))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
 }
 
 func (c *connection) hostAliases(ctx context.Context, namespace string) ([]corev1.HostAlias, error) {
