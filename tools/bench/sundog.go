@@ -67,7 +67,11 @@ func (e *engine) prepare(_ context.Context, folder string) error {
 
 func (e *engine) apply(ctx context.Context, w workload) error {
 	arguments := fmt.Sprintf(`{"image": %q, "services": %d, "version": "%d"}`, e.image, w.services, w.version)
-	return e.run(ctx, e.binary, "run", "package", "--enclave", e.enclave, "--args", arguments, "--quiet", "--parallelism", strconv.Itoa(atOnce))
+	words := []string{"run", "package", "--enclave", e.enclave, "--args", arguments, "--quiet"}
+	if e.at.kubeconfig == "" {
+		words = append(words, "--parallelism", strconv.Itoa(atOnce))
+	}
+	return e.run(ctx, e.binary, words...)
 }
 
 func (e *engine) destroy(ctx context.Context) error {

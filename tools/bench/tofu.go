@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 )
 
 // The configurations of the benchmark. The second one is the floor of every apply with this provider: the same binary,
@@ -32,7 +33,7 @@ variable "code_version" { type = string }
 resource "sundog_package_run" "bench" {
   enclave     = sundog_enclave.bench.id
   package     = "${path.module}/package"
-  parallelism = %d
+  parallelism = %s
   args        = { image = %q, services = var.services, version = var.code_version }
 }
 `
@@ -75,7 +76,12 @@ func (t *tofu) prepare(ctx context.Context, folder string) error {
 	}
 	document := fmt.Sprintf(tofuHead, t.enclave)
 	if !t.empty {
-		document += fmt.Sprintf(tofuRun, atOnce, t.image)
+		// On Kubernetes as many start at the same time as the backend likes.
+		parallelism := "null"
+		if t.at.kubeconfig == "" {
+			parallelism = strconv.Itoa(atOnce)
+		}
+		document += fmt.Sprintf(tofuRun, parallelism, t.image)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "main.tf"), []byte(document), 0o600); err != nil {
 		return err

@@ -54,7 +54,10 @@ type Backend struct {
 	holds   lockholder.Holds
 }
 
-var _ enclave.Backend = (*Backend)(nil)
+var (
+	_ enclave.Backend = (*Backend)(nil)
+	_ enclave.Spread  = (*Backend)(nil)
+)
 
 // New prepares a backend; it connects when it is first used.
 func New(options Options) *Backend {
@@ -67,6 +70,12 @@ func New(options Options) *Backend {
 	}
 	return backend
 }
+
+// startsAtOnce is how many services of a batch are started at the same time: it is the nodes that start them.
+const startsAtOnce = 50
+
+// StartsAtOnce implements enclave.Spread.
+func (b *Backend) StartsAtOnce() int { return startsAtOnce }
 
 // Name implements enclave.Backend.
 func (b *Backend) Name() string { return "kubernetes" }

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -31,6 +32,14 @@ type connection struct {
 	http   *http.Client
 	rest   *rest.RESTClient
 	chosen string
+
+	// What several callers want to know at the same time is asked once.
+	found  gathers[map[string]*parts]
+	dotted gathers[[]corev1.HostAlias]
+	// prepared are the Jobs of services that were made by this process, until they are started.
+	prepared sync.Map
+	// lean are the records that are known to have no parts.
+	lean sync.Map
 }
 
 // quiet keeps the client from writing to stderr what its callers learn as errors anyhow. The client's logger is one for the

@@ -295,6 +295,7 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	if err != nil {
 		return nil, inEnclave(work.enclave, err)
 	}
+	c.prepared.Store(namespace+"/"+manifest.Name, work.made)
 	return made, c.placeAliases(ctx, work)
 }
 

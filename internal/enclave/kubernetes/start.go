@@ -43,6 +43,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		if err := conn.clearJobs(ctx, of); err != nil {
 			return nil, err
 		}
+		of.service = of.service.DeepCopy()
 		if of.service.Annotations[annotationState] != "" {
 			if err := conn.annotate(ctx, services, namespace, service, map[string]any{annotationState: nil}); err != nil {
 				return nil, err
@@ -61,6 +62,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 	if err != nil {
 		return nil, err
 	}
+	of.service = of.service.DeepCopy()
 	of.service.Annotations[annotationState] = ""
 	of.pod = pod
 	return b.serviceOf(ctx, conn, of)
@@ -68,14 +70,10 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 
 // clearJobs removes the Job of a start before, and those of older generations that somebody who was killed has left.
 func (c *connection) clearJobs(ctx context.Context, of *parts) error {
-	namespace, which := of.service.Namespace, ofService(of.service.Name)
-	left, err := list[batchv1.Job](ctx, c, jobs, namespace, which)
-	if err != nil {
-		return err
-	}
-	if len(left) == 0 {
+	if of.job == nil && !of.older {
 		return nil
 	}
+	namespace, which := of.service.Namespace, ofService(of.service.Name)
 	if err := c.removeAll(ctx, jobs, namespace, which, deletion{}); err != nil {
 		return err
 	}
@@ -86,25 +84,38 @@ func (c *connection) clearJobs(ctx context.Context, of *parts) error {
 // as they are now.
 func (c *connection) makeJob(ctx context.Context, name string, service *corev1.Service) (*batchv1.Job, error) {
 	namespace := namespaceName(name)
-	manifest, err := get[corev1.Secret](ctx, c, secrets, namespace, manifestName(service.Name, service.Labels[labelGeneration]))
+	job, err := c.jobOf(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
+		return nil, err
+	}
+	made, err := create(ctx, c, jobs, namespace, job)
+	if isConflict(err) {
+		return c.currentJob(ctx, service)
+	}
+	return made, inEnclave(name, err)
+}
+
+// jobOf reads the Job of a service that was made, unless this process itself has just made it.
+func (c *connection) jobOf(ctx context.Context, service *corev1.Service) (*batchv1.Job, error) {
+	name := manifestName(service.Name, service.Labels[labelGeneration])
+	if job, found := c.prepared.LoadAndDelete(service.Namespace + "/" + name); found {
+		return job.(*batchv1.Job), nil //nolint:forcetypeassert // Nothing else is kept there.
+	}
+	manifest, err := get[corev1.Secret](ctx, c, secrets, service.Namespace, name)
 	if apierrors.IsNotFound(err) {
 		return nil, errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
 	}
 	if err != nil {
 		return nil, err
 	}
-	var job batchv1.Job
-	if err := json.Unmarshal(manifest.Data[manifestField], &job); err != nil {
+	job := &batchv1.Job{}
+	if err := json.Unmarshal(manifest.Data[manifestField], job); err != nil {
 		return nil, fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
 	}
-	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
-		return nil, err
-	}
-	made, err := create(ctx, c, jobs, namespace, &job)
-	if isConflict(err) {
-		return c.currentJob(ctx, service)
-	}
-	return made, inEnclave(name, err)
+	return job, nil
 }
 
 // currentJob gives the Job of a service that somebody else has made meanwhile; nil if it is gone again.
@@ -116,7 +127,14 @@ func (c *connection) currentJob(ctx context.Context, service *corev1.Service) (*
 	return &found[0], nil
 }
 
+// hostAliases are asked for once for all services that are started at the same time.
 func (c *connection) hostAliases(ctx context.Context, namespace string) ([]corev1.HostAlias, error) {
+	return c.dotted.in(namespace).ask(ctx, "", func(ctx context.Context, _ []string) ([]corev1.HostAlias, error) {
+		return c.findHostAliases(ctx, namespace)
+	})
+}
+
+func (c *connection) findHostAliases(ctx context.Context, namespace string) ([]corev1.HostAlias, error) {
 	dotted, err := list[corev1.Service](ctx, c, services, namespace, selector(labelDotted, ofRole(roleService, roleTask)))
 	if err != nil {
 		return nil, err

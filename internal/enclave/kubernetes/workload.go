@@ -60,6 +60,7 @@ type workload struct {
 	agent, agentData    string                    // the ConfigMaps
 	architecture        string                    // to which the pod is kept; empty if any will do
 	address             string
+	made                *batchv1.Job // once the manifest is made
 }
 
 // needsAddress tells whether the service's own address stands in its command or environment.
@@ -133,6 +134,7 @@ func (w *workload) manifest() (*corev1.Secret, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.made = job
 	if data[manifestField], err = json.Marshal(job); err != nil {
 		return nil, err
 	}
