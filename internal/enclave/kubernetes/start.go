@@ -49,7 +49,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 				return nil, err
 			}
 		}
-		if of.job, err = conn.makeJob(ctx, name, of.service); err != nil {
+		if of.job, err = b.makeJob(ctx, conn, name, of.service); err != nil {
 			return nil, err
 		}
 	case enclave.StateStarting, enclave.StateRemoving:
@@ -60,7 +60,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: of.service.Labels[labelGeneration], job: of.job.UID}
 	pod, err := waiter.wait(ctx, &b.pods)
 	if err != nil {
-		return nil, err
+		return nil, conn.explainRefusal(ctx, of.service, err)
 	}
 	of.service = of.service.DeepCopy()
 	of.service.Annotations[annotationState] = ""
@@ -82,10 +82,13 @@ func (c *connection) clearJobs(ctx context.Context, of *parts) error {
 
 // makeJob makes the Job that a service's Secret holds. The names that no Service can have are put into the pod's hosts file
 // as they are now.
-func (c *connection) makeJob(ctx context.Context, name string, service *corev1.Service) (*batchv1.Job, error) {
+func (b *Backend) makeJob(ctx context.Context, c *connection, name string, service *corev1.Service) (*batchv1.Job, error) {
 	namespace := namespaceName(name)
 	job, err := c.jobOf(ctx, service)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.renewPullSecret(ctx, c, service, &job.Spec.Template.Spec); err != nil {
 		return nil, err
 	}
 	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
