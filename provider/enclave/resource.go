@@ -109,7 +109,7 @@ func (r *enclaveResource) Create(ctx context.Context, req resource.CreateRequest
 	}
 }
 
-// create makes or adopts the enclave and brings labels and expiry to what is asked for. The result may be there with an
+// create makes or adopts the enclave and brings labels, expiry and policy to what is asked for. The result may be there with an
 // error: then it has been made, and the state must know it.
 func (r *enclaveResource) create(ctx context.Context, engine backend.Backend, plan *enclaveModel) (*backend.Enclave, error) {
 	owner, err := r.session.Owner()
@@ -120,9 +120,13 @@ func (r *enclaveResource) create(ctx context.Context, engine backend.Backend, pl
 	if err != nil {
 		return nil, err
 	}
+	policy, diagnostics := policyFrom(ctx, plan.Kubernetes)
+	if diagnostics.HasError() {
+		return nil, diagnose.Failure(diagnostics)
+	}
 	spec := backend.Spec{
 		Name: plan.Name.ValueString(), Owner: owner, Labels: value.Strings(plan.Labels),
-		ExpiresAt: expiry(time.Now(), ttl),
+		ExpiresAt: expiry(time.Now(), ttl), Policy: policy,
 	}
 	made, err := engine.CreateEnclave(ctx, spec)
 	if err != nil {
@@ -143,10 +147,10 @@ func (r *enclaveResource) halfMade(ctx context.Context, engine backend.Backend, 
 	return found
 }
 
-// adjust corrects labels and expiry where they differ: the ttl counts from the creation, which may have been long ago.
+// adjust corrects labels, expiry and policy where they differ: the ttl counts from the creation, which may have been long ago.
 func adjust(ctx context.Context, engine backend.Backend, spec backend.Spec, found *backend.Enclave, ttl time.Duration) (*backend.Enclave, error) {
 	spec.ExpiresAt = expiry(found.CreatedAt, ttl)
-	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) {
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && (found.Policy == nil || spec.Policy.Equal(found.Policy)) {
 		return found, nil
 	}
 	updated, err := engine.UpdateEnclave(ctx, spec)
@@ -203,10 +207,13 @@ func (r *enclaveResource) Read(ctx context.Context, req resource.ReadRequest, re
 		resp.Diagnostics.Append(subject.Error(err))
 		return
 	}
+	policy, diagnostics := refreshedPolicy(ctx, state.Kubernetes, found.Policy)
+	resp.Diagnostics.Append(diagnostics...)
+	state.Kubernetes = policy
 	resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 }
 
-// Update implements resource.Resource: labels and expiry change in place.
+// Update implements resource.Resource: labels, expiry and policy change in place.
 func (r *enclaveResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan enclaveModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -243,8 +250,12 @@ func (r *enclaveResource) update(ctx context.Context, plan *enclaveModel) (*back
 	if err != nil {
 		return nil, err
 	}
+	policy, diagnostics := policyFrom(ctx, plan.Kubernetes)
+	if diagnostics.HasError() {
+		return nil, diagnose.Failure(diagnostics)
+	}
 	// An imported enclave keeps its owner: importing is taking note, not taking possession.
-	return adjust(ctx, engine, backend.Spec{Name: found.Name, Owner: found.Owner, Labels: value.Strings(plan.Labels)}, found, ttl)
+	return adjust(ctx, engine, backend.Spec{Name: found.Name, Owner: found.Owner, Labels: value.Strings(plan.Labels), Policy: policy}, found, ttl)
 }
 
 // Delete implements resource.Resource. An enclave that is gone already is success.

@@ -100,6 +100,9 @@ func (c *connection) makeJob(ctx context.Context, name string, service *corev1.S
 	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
 		return err
 	}
+	if err := c.applyPodPolicy(ctx, name, &job); err != nil {
+		return err
+	}
 	_, err = create(ctx, c, jobs, namespace, &job)
 	if isConflict(err) {
 		return nil
