@@ -162,7 +162,7 @@ func TestKubernetesNeedsARoleForQuotas(t *testing.T) {
 	name := "p" + newGeneration()
 	t.Cleanup(func() { must(t, full.RemoveEnclave(context.Background(), name)) })
 	_, err := lacking.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Policy: wanted})
-	mentions(t, err, name, "forbidden", "resource_quota", "guide")
+	mentions(t, err, name, "forbidden", "kubernetes.", "leave the attribute out", "guide")
 
 	// The same enclave is completed by whoever has both roles.
 	backend := restricted(t, full, "sundog", "sundog-quotas")
