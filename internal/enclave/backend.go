@@ -30,7 +30,8 @@ type Enclaves interface {
 	// CreateEnclave makes an enclave and every object that it needs. It is idempotent for one owner: a half-made
 	// enclave of the same owner is completed, a whole one returned. One of another owner is a *OwnedError.
 	CreateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
-	// UpdateEnclave changes labels, expiry and policy.
+	// UpdateEnclave changes labels, expiry and policy, and how ports are exposed: what is there already follows, and no service
+	// is touched.
 	UpdateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
 	// Enclave finds one by name; ErrNotFound if there is none.
 	Enclave(ctx context.Context, name string) (*Enclave, error)
@@ -125,6 +126,8 @@ type Spec struct {
 	ExpiresAt time.Time
 	// Policy is nil where what the enclave has is to stay as it is; a new one then has none.
 	Policy *Policy
+	// Exposure of ports; nil where what the enclave has is to stay as it is. Backends without a choice ignore it.
+	Exposure *Exposure
 }
 
 // Enclave is an existing enclave.
@@ -138,6 +141,8 @@ type Enclave struct {
 	ExpiresAt time.Time
 	// Policy is what holds, whatever was asked for; nil where the backend knows none, or was not asked for one enclave.
 	Policy *Policy
+	// Exposure is what was asked for this enclave; nil if nothing was.
+	Exposure *Exposure
 	// Key is the enclave's random key (32 bytes) for keyed digests. It is kept beside the services.
 	Key []byte
 }
@@ -197,6 +202,8 @@ type PublishedPort struct {
 	// Host and HostPort are empty and zero when the port is not published (yet).
 	Host     string
 	HostPort int
+	// Secure tells that TLS ends on the way to a service that does not speak it itself.
+	Secure bool
 }
 
 // ServiceRequest asks for a service. The spec's runtime values are resolved already.

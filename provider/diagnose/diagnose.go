@@ -3,7 +3,6 @@
 package diagnose
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -57,13 +56,4 @@ func Detail(err error) string {
 		text += "\n\n" + advice
 	}
 	return text
-}
-
-// Failure makes one error of diagnostics, for where only an error can be given.
-func Failure(diagnostics diag.Diagnostics) error {
-	var failures []error
-	for _, item := range diagnostics.Errors() {
-		failures = append(failures, fmt.Errorf("%s: %s", item.Summary(), item.Detail()))
-	}
-	return errors.Join(failures...)
 }

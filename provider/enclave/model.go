@@ -53,6 +53,7 @@ func (m *enclaveModel) refreshed(found *backend.Enclave) error {
 	if len(found.Labels) > 0 || !m.Labels.IsNull() {
 		m.Labels = value.StringMap(found.Labels)
 	}
+	m.refreshKubernetes(found)
 	if found.ExpiresAt.IsZero() {
 		m.TTL = types.StringNull()
 		return nil

@@ -120,14 +120,11 @@ func (r *enclaveResource) create(ctx context.Context, engine backend.Backend, pl
 	if err != nil {
 		return nil, err
 	}
-	policy, diagnostics := policyFrom(ctx, plan.Kubernetes)
-	if diagnostics.HasError() {
-		return nil, diagnose.Failure(diagnostics)
-	}
 	spec := backend.Spec{
 		Name: plan.Name.ValueString(), Owner: owner, Labels: value.Strings(plan.Labels),
-		ExpiresAt: expiry(time.Now(), ttl), Policy: policy,
+		ExpiresAt: expiry(time.Now(), ttl),
 	}
+	plan.onlyKubernetes(engine, &spec)
 	made, err := engine.CreateEnclave(ctx, spec)
 	if err != nil {
 		return r.halfMade(ctx, engine, spec), err
@@ -147,10 +144,10 @@ func (r *enclaveResource) halfMade(ctx context.Context, engine backend.Backend, 
 	return found
 }
 
-// adjust corrects labels, expiry and policy where they differ: the ttl counts from the creation, which may have been long ago.
+// adjust corrects what differs: the ttl counts from the creation, which may have been long ago.
 func adjust(ctx context.Context, engine backend.Backend, spec backend.Spec, found *backend.Enclave, ttl time.Duration) (*backend.Enclave, error) {
 	spec.ExpiresAt = expiry(found.CreatedAt, ttl)
-	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && (found.Policy == nil || spec.Policy.Equal(found.Policy)) {
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && sameExposure(spec.Exposure, found.Exposure) && samePolicy(spec.Policy, found.Policy) {
 		return found, nil
 	}
 	updated, err := engine.UpdateEnclave(ctx, spec)
@@ -207,13 +204,10 @@ func (r *enclaveResource) Read(ctx context.Context, req resource.ReadRequest, re
 		resp.Diagnostics.Append(subject.Error(err))
 		return
 	}
-	policy, diagnostics := refreshedPolicy(ctx, state.Kubernetes, found.Policy)
-	resp.Diagnostics.Append(diagnostics...)
-	state.Kubernetes = policy
 	resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 }
 
-// Update implements resource.Resource: labels, expiry and policy change in place.
+// Update implements resource.Resource: all but the name changes in place.
 func (r *enclaveResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan enclaveModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -250,12 +244,10 @@ func (r *enclaveResource) update(ctx context.Context, plan *enclaveModel) (*back
 	if err != nil {
 		return nil, err
 	}
-	policy, diagnostics := policyFrom(ctx, plan.Kubernetes)
-	if diagnostics.HasError() {
-		return nil, diagnose.Failure(diagnostics)
-	}
 	// An imported enclave keeps its owner: importing is taking note, not taking possession.
-	return adjust(ctx, engine, backend.Spec{Name: found.Name, Owner: found.Owner, Labels: value.Strings(plan.Labels), Policy: policy}, found, ttl)
+	spec := backend.Spec{Name: found.Name, Owner: found.Owner, Labels: value.Strings(plan.Labels)}
+	plan.onlyKubernetes(engine, &spec)
+	return adjust(ctx, engine, spec, found, ttl)
 }
 
 // Delete implements resource.Resource. An enclave that is gone already is success.
