@@ -72,7 +72,7 @@ func beyondBaseline(spec *plan.ServiceSpec, capabilities []string) []string {
 		asked = append(asked, "host_pid_namespace")
 	}
 	for _, source := range slices.Sorted(maps.Keys(spec.BindMounts)) {
-		asked = append(asked, fmt.Sprintf("bind_mounts of the node's %s", source))
+		asked = append(asked, "bind_mounts of the node's "+source)
 	}
 	for _, capability := range spec.Capabilities {
 		if !slices.Contains(capabilities, strings.TrimPrefix(capability, "CAP_")) {
