@@ -4,6 +4,7 @@ package enclave
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -196,6 +197,18 @@ type Service struct {
 	Task bool
 }
 
+// NotRunning is the error of whatever needs a service that runs: it says why this one does not.
+func (s *Service) NotRunning() error {
+	switch {
+	case s.OutOfMemory:
+		return fmt.Errorf("the service is not running: it ran out of memory and was killed, exit code %d", s.ExitCode)
+	case s.State == StateExited:
+		return fmt.Errorf("the service is not running: it has exited with code %d", s.ExitCode)
+	default:
+		return fmt.Errorf("the service is not running: its state is %s", s.State)
+	}
+}
+
 // PublishedPort is a port and how it is reached from the user's machine.
 type PublishedPort struct {
 	plan.Port
@@ -261,6 +274,14 @@ type ExecRequest struct {
 	Stdout, Stderr io.Writer
 	// Terminal gives the command a terminal. All that it writes is one stream then, and goes to Output or Stdout.
 	Terminal *Terminal
+}
+
+// Title names the command in errors by its first word: the others may hold secrets.
+func (r *ExecRequest) Title() string {
+	if len(r.Command) == 0 {
+		return "an empty command"
+	}
+	return fmt.Sprintf("%q", r.Command[0])
 }
 
 // Terminal is the terminal of one command.
