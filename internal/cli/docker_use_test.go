@@ -162,8 +162,14 @@ func TestDockerClean(t *testing.T) {
 	left := name + "-left"
 	w.ok("run", folder, "--enclave", left, "--args", args)
 	w.Cleanup(func() { w.start(context.Background(), "", "enclave", "rm", "--force", left) })
-	if output, err := exec.CommandContext(t.Context(), "docker", "rm", "-f", "sundog-"+left+"_store").CombinedOutput(); err != nil {
-		t.Skip("there is no docker command to remove a part by:", err, string(output))
+	notes, err := exec.CommandContext(t.Context(), "docker", "volume", "ls", "-q", "--filter", "label=sundog.dev/role=note", "--filter", "label=sundog.dev/enclave="+left).Output()
+	if err != nil {
+		t.Skip("there is no docker command to remove a part by:", err)
+	}
+	for _, arguments := range [][]string{{"rm", "-f", "sundog-" + left + "_store"}, append([]string{"volume", "rm"}, strings.Fields(string(notes))...)} {
+		if output, err := exec.CommandContext(t.Context(), "docker", arguments...).CombinedOutput(); err != nil {
+			t.Fatal(err, string(output))
+		}
 	}
 	contains(t, w.ok("clean", left, "--dry-run"), left, "no enclave any more", "sundog-"+left+".web")
 	// Somebody makes enclaves meanwhile: none of these is touched.

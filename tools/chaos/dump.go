@@ -72,6 +72,9 @@ func (a *api) observe(ctx context.Context) (*state, error) {
 	}
 	counts := map[string]int{}
 	for _, item := range objects {
+		if item.labels["sundog.dev/role"] == "note" {
+			continue // What Sundog remembers is its own affair, as long as it goes with the enclave.
+		}
 		counts[item.kind+" "+normalise(item.name)]++
 		if item.kind != "container" || item.labels["sundog.dev/role"] != "service" {
 			continue

@@ -281,10 +281,10 @@ func (c *connection) rename(ctx context.Context, id, name string) error {
 // noteImage writes down that an enclave uses an image that was built: its name, and its ID, which is all that is left of
 // it once the name means a newer one.
 func (c *connection) noteImage(ctx context.Context, name string, image enclave.Image) error {
-	file := func(text string) storeFile {
-		return storeFile{fmt.Sprintf("%s/%016x", folderImages, hash64(text)), []byte(text)}
+	noted := func(text string) note {
+		return note{fmt.Sprintf("%s/%016x", folderImages, hash64(text)), []byte(text)}
 	}
-	return c.writeStore(ctx, name, file(image.Name), file(image.ID))
+	return c.writeNotes(ctx, name, noted(image.Name), noted(image.ID))
 }
 
 // RemoveService implements enclave.Services.

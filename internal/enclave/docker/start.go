@@ -46,7 +46,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		}
 		ranBefore := !parseTime(inspected.State.StartedAt).IsZero()
 		if ranBefore {
-			err = conn.writeStore(ctx, name, storeFile{path: stoppedFile(service)})
+			err = conn.writeNotes(ctx, name, note{path: stoppedNote(service)})
 		} else {
 			err = b.noteUse(ctx, conn, name, inspected.Config.Labels)
 		}
@@ -239,7 +239,7 @@ func (b *Backend) StopService(ctx context.Context, name, service string) error {
 		// It never ran: the engine goes on calling it created.
 		return nil
 	}
-	return conn.writeStore(ctx, name, storeFile{stoppedFile(service), []byte(inspected.ID)})
+	return conn.writeNotes(ctx, name, note{stoppedNote(service), []byte(inspected.ID)})
 }
 
-func stoppedFile(service string) string { return folderState + "/" + stateStopped + "/" + service }
+func stoppedNote(service string) string { return folderState + "/" + stateStopped + "/" + service }
