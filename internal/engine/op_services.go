@@ -14,7 +14,8 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// defaultParallelism is how many services of one batch start at the same time unless the request says otherwise.
+// defaultParallelism is how many services of one batch start at the same time unless the request or the
+// backend says otherwise.
 const defaultParallelism = 4
 
 // addServices brings one service, or the services of one batch, to what the plan says.
@@ -68,6 +69,9 @@ func (x *execution) addServices(ctx context.Context, i int, operation *plan.AddS
 func (x *execution) parallelism() int {
 	if x.request.Parallelism > 0 {
 		return x.request.Parallelism
+	}
+	if spread, ok := x.engine.backend.(enclave.Spread); ok {
+		return spread.StartsAtOnce()
 	}
 	return defaultParallelism
 }

@@ -28,16 +28,19 @@ func podPolicyOf(namespace *corev1.Namespace) (*podPolicy, error) {
 	return &podPolicy{policy, namespace.Labels[labelPodSecurity]}, nil
 }
 
-// applyPodPolicy gives a Job what the enclave says about pods now.
+// applyPodPolicy gives a Job what the enclave says about pods now. It is asked for once for all services that are started
+// at the same time.
 func (c *connection) applyPodPolicy(ctx context.Context, name string, job *batchv1.Job) error {
-	namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(name))
-	if apierrors.IsNotFound(err) {
-		return noEnclave(name)
-	}
-	if err != nil {
-		return fmt.Errorf("enclave %q: %w", name, err)
-	}
-	policy, err := podPolicyOf(namespace)
+	policy, err := c.policies.in(name).ask(ctx, "", func(ctx context.Context, _ []string) (*podPolicy, error) {
+		namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(name))
+		if apierrors.IsNotFound(err) {
+			return nil, noEnclave(name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("enclave %q: %w", name, err)
+		}
+		return podPolicyOf(namespace)
+	})
 	if err != nil {
 		return err
 	}
