@@ -13,7 +13,8 @@ import (
 )
 
 // Diff tells what an apply would do and why, and does nothing. Images are taken to be what they were resolved to
-// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on values that only an apply can tell is "later".
+// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on
+// values that only an apply can tell is "later".
 func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) {
 	if err := checkNames(request); err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func (d *differ) follow(i int) error {
 		return d.transition(i, operation.Service, fateStopped, ActionStop, enclave.StateStopped)
 	case *plan.RenderTemplates, *plan.UploadFiles:
 		return d.artifact(i, operation)
-	case *plan.Exec, *plan.Request, *plan.Wait, *plan.StoreServiceFiles, *plan.RunTask:
+	case plan.Imperative:
 		return d.step(i, operation)
 	case *plan.Verify:
 		return d.check(i, operation)
@@ -294,21 +295,12 @@ func (d *differ) check(i int, operation *plan.Verify) error {
 	return err
 }
 
+// stepID is the ID of an imperative instruction; empty for any other.
 func stepID(operation plan.Operation) string {
-	switch operation := operation.(type) {
-	case *plan.Exec:
-		return operation.ID
-	case *plan.Request:
-		return operation.ID
-	case *plan.Wait:
-		return operation.ID
-	case *plan.StoreServiceFiles:
-		return operation.ID
-	case *plan.RunTask:
-		return operation.ID
-	default:
-		return ""
+	if imperative, ok := operation.(plan.Imperative); ok {
+		return imperative.StepID()
 	}
+	return ""
 }
 
 func (d *differ) leftovers() {

@@ -60,7 +60,7 @@ func (r *enclaveResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 			},
 			"network": schema.StringAttribute{
 				Computed: true, PlanModifiers: stable,
-				MarkdownDescription: "Name of the enclave's network, or of its namespace on Kubernetes.",
+				MarkdownDescription: "Name of the enclave's network, or of its namespace, on the engine.",
 			},
 			"created_at": schema.StringAttribute{
 				Computed: true, PlanModifiers: stable,

@@ -175,9 +175,7 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 			s.IPAddress = old.IPAddress
 		}
 		for id, spec := range wanted.spec.Ports {
-			// Where nothing about a service is to change, a port that is not published stays so.
-			settled := alive && s.Digest.Equal(old.Digest) && s.Status.Equal(old.Status)
-			s.Ports[id] = foreseePort(spec, old.Ports[id], alive, settled)
+			s.Ports[id] = foreseePort(spec, old.Ports[id], alive, s.Digest.Equal(old.Digest))
 		}
 		services[name] = s
 	}
@@ -187,16 +185,17 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 // finished tells whether a status says that a process has ended by itself without an error.
 func finished(status string) bool { return status == engine.StatusCompleted }
 
-// foreseePort keeps a port's address where the engine does: a service keeps its host ports when it is replaced.
-func foreseePort(spec plan.Port, old port, alive, settled bool) port {
+// foreseePort keeps a port's address where the engine does: a service keeps its host ports when it is replaced. Whether a
+// port that is not published will be is known only of a service that stays as it is.
+func foreseePort(spec plan.Port, old port, alive, kept bool) port {
 	p := port{
 		Number: types.Int64Value(int64(spec.Number)), Transport: types.StringValue(spec.Transport),
 		Application: value.StringOrNull(spec.Application),
 		URL:         types.StringUnknown(), Host: types.StringUnknown(), HostPort: types.Int64Unknown(),
 	}
-	if alive && p.Number.Equal(old.Number) && p.Transport.Equal(old.Transport) && (settled || !old.HostPort.IsNull()) {
+	if alive && p.Number.Equal(old.Number) && p.Transport.Equal(old.Transport) && (kept || !old.HostPort.IsNull()) {
 		p.Host, p.HostPort = old.Host, old.HostPort
-		if p.Application.Equal(old.Application) && (sameURL(spec, old) || old.URL.IsNull() && old.HostPort.IsNull()) {
+		if kept || p.Application.Equal(old.Application) && sameURL(spec, old) {
 			p.URL = old.URL
 		}
 	}
@@ -259,29 +258,19 @@ func (m *runModel) setID() {
 }
 
 // writePlan writes the computed attributes one by one, which keeps what the configuration says as it is.
-func (m *runModel) writePlan(ctx context.Context, target interface {
-	SetAttribute(ctx context.Context, path path.Path, val any) diag.Diagnostics
-},
-) diag.Diagnostics {
-	var diagnostics diag.Diagnostics
-	for _, attribute := range []struct {
-		name  string
-		value attr.Value
-	}{
-		{"name", m.Name},
-		{"id", m.ID},
-		{"status", m.Status},
-		{"package_name", m.PackageName},
-		{"package_digest", m.PackageDigest},
-		{"files", m.Files},
-		{"artifacts", m.Artifacts},
-		{"services", m.Services},
-		{"output", m.Output},
-		{"sensitive_output", m.SensitiveOutput},
-	} {
-		diagnostics.Append(target.SetAttribute(ctx, path.Root(attribute.name), attribute.value)...)
-	}
-	return diagnostics
+func (m *runModel) writePlan(ctx context.Context, target value.AttributeSetter) diag.Diagnostics {
+	return value.SetAttributes(ctx, target,
+		value.Attribute{Name: "name", Value: m.Name},
+		value.Attribute{Name: "id", Value: m.ID},
+		value.Attribute{Name: "status", Value: m.Status},
+		value.Attribute{Name: "package_name", Value: m.PackageName},
+		value.Attribute{Name: "package_digest", Value: m.PackageDigest},
+		value.Attribute{Name: "files", Value: m.Files},
+		value.Attribute{Name: "artifacts", Value: m.Artifacts},
+		value.Attribute{Name: "services", Value: m.Services},
+		value.Attribute{Name: "output", Value: m.Output},
+		value.Attribute{Name: "sensitive_output", Value: m.SensitiveOutput},
+	)
 }
 
 const maskedWarning = "what the package returns contains sensitive arguments, which read " + value.Masked + " in output: return them " +

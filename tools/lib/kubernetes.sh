@@ -11,6 +11,8 @@
 #   SUNDOG_TEST_KUBERNETES_IMAGE     in place of LOAD, for the backend's own tests: where their image was pushed to
 #   SUNDOG_TEST_KUBERNETES_MACHINE   name or address by which pods reach this machine; default: the address from which it
 #                                    speaks to the API server
+#   SUNDOG_TEST_KUBERNETES_NETWORK   the file of the only node's network namespace (/proc/ID/ns/net), where the test's registry
+#                                    listens too; none: what needs one is skipped
 
 # The tool's folder. It has build.sh, up.sh, which prints a kubeconfig's path, image.sh and down.sh.
 KUBE_TOOL=${SUNDOG_KUBE_TOOL:-$ROOT/../shared/tools/kube}
@@ -40,10 +42,12 @@ setup_kubernetes() {
 		: "${SUNDOG_TEST_KUBERNETES_UNLOAD:=ctr --address $(kube_setting 'echo "$KUBE_STATE"')/run/containerd.sock --namespace k8s.io images rm}"
 		# shellcheck disable=SC2016 # it is for the tool's own shell
 		: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kube_setting 'echo "$HOST_IP"')}"
+		# shellcheck disable=SC2016 # it is for the tool's own shell
+		: "${SUNDOG_TEST_KUBERNETES_NETWORK:=/proc/$(kube_setting 'init_pid "$(running_pid)"')/ns/net}"
 	fi
 	: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kubernetes_machine)}"
 	export KUBECONFIG SUNDOG_TEST_KUBERNETES=1 SUNDOG_TEST_KUBERNETES_LOAD SUNDOG_TEST_KUBERNETES_UNLOAD \
-		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE
+		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE SUNDOG_TEST_KUBERNETES_NETWORK
 }
 
 # kube_setting COMMAND: runs a command with the tool's own settings and functions.
@@ -87,4 +91,22 @@ kubernetes_images_wanted() {
 # stop_kubernetes stops the cluster if it was started by setup_kubernetes.
 stop_kubernetes() {
 	[ "${kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
+}
+
+# own_kubernetes NAME OCTET RUNTIME exports KUBECONFIG of a cluster of the caller's own, which is started beside any other one
+# and may be treated badly, with what the tool that starts it needs to find it again.
+own_kubernetes() {
+	[ -x "$KUBE_TOOL/up.sh" ] || die "there is no tool that starts a cluster on this machine: set SUNDOG_KUBE_TOOL to its folder, which has up.sh, image.sh and down.sh"
+	KUBE_TOOL=$(cd "$KUBE_TOOL" && pwd)
+	export KUBE_NAME=$1 KUBE_OCTET=$2 KUBE_RUNTIME=$3
+	unset KUBE_STATE
+	own_kubernetes_started=yes
+	say "kubernetes: starting the cluster $1 (the first time it is built, which takes minutes)"
+	KUBECONFIG=$("$KUBE_TOOL/up.sh" 8>&-) || die "the cluster does not come up: see the messages above"
+	export KUBECONFIG
+}
+
+# stop_own_kubernetes stops the cluster that own_kubernetes started.
+stop_own_kubernetes() {
+	[ "${own_kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
 }

@@ -1,7 +1,8 @@
 // Package docker runs enclaves on a Docker Engine (API 1.41, Docker 20.10, and later).
 //
-// An enclave is a bridge network with a fixed subnet and a "store", a container that is never started and whose file
-// system holds what Sundog has to remember. Everything else is found by label. The package keeps nothing between calls
+// An enclave is a bridge network with a fixed subnet, notes, which are volumes that say in their labels what Sundog has to
+// remember, and a "store", a container that is never started and whose file system holds artifacts. Everything else is
+// found by label. The package keeps nothing between calls
 // and never decides what an enclave should hold: that is the engine's part.
 package docker
 
@@ -20,6 +21,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // backendName is the name of this kind of backend in ids and configurations.
@@ -36,6 +38,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
 	Subnets SubnetPool
+	// Logins are the credentials for registries; the zero value means those of the user's Docker configuration.
+	Logins registry.Logins
 }
 
 // Backend is an enclave.Backend on one Docker Engine. It is safe for concurrent use.
@@ -43,6 +47,7 @@ type Backend struct {
 	logger  *slog.Logger
 	connect func() (*connection, error)
 	pool    SubnetPool
+	logins  registry.Logins
 	// routes tells what this machine reaches by itself; tests put others in its place.
 	routes func() ([]route, error)
 	// records serialises writers of one record within this process; across processes the engine's lock does.
@@ -73,17 +78,16 @@ type connection struct {
 	info func(ctx context.Context) (system.Info, error)
 	// builder is the builder to use, asked once too.
 	builder func(ctx context.Context) (build.BuilderVersion, error)
-	// What follows saves calls and is no memory: it holds only as long as the engine confirms it, or while somebody waits.
-	notes      notebooks
-	stamps     stampClock
+	// What follows saves calls and is no memory: an answer is shared only by those who were waiting for it.
 	containers shared[[]container.Summary]
 	volumes    sync.Map // of *shared[[]volume.Volume], by enclave
 	states     sync.Map // of *shared[*enclaveState], by enclave
+	notes      sync.Map // of *shared[*noteList], by enclave
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
 func New(options Options) *Backend {
-	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, routes: machineRoutes}
+	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, logins: options.Logins, routes: machineRoutes}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}

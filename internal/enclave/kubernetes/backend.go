@@ -9,6 +9,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // Options configure a backend.
@@ -29,6 +30,11 @@ type Options struct {
 	LoadBalancer *enclave.LoadBalancer
 	Ingress      *enclave.Ingress
 	Gateway      *enclave.Gateway
+	// PullSecrets names the Secrets by which nodes pull images: of the enclave's namespace, or as namespace/name, which are
+	// copied for as long as a service needs them. Nil means the user's Docker configuration; none at all is an empty list.
+	PullSecrets []string
+	// Logins are the user's credentials for registries; the zero value means those of the user's Docker configuration.
+	Logins registry.Logins
 	// Silence is how long the holder of a lock may be silent before the lock is taken over; 0 means 30 seconds.
 	Silence time.Duration
 	// Logger receives what is worth knowing; nil means silence.
@@ -52,11 +58,18 @@ type Backend struct {
 	failure    error
 
 	tunnels tunnels
+	pods    lookouts
+	agents  agents
 	nodes   nodeFacts
 	holds   lockholder.Holds
+	// logins are the user's credentials by registry, named those of Secrets.
+	logins, named freshEntries
 }
 
-var _ enclave.Backend = (*Backend)(nil)
+var (
+	_ enclave.Backend = (*Backend)(nil)
+	_ enclave.Spread  = (*Backend)(nil)
+)
 
 // New prepares a backend; it connects when it is first used.
 func New(options Options) *Backend {
@@ -70,6 +83,12 @@ func New(options Options) *Backend {
 	return backend
 }
 
+// startsAtOnce is how many services of a batch are started at the same time: it is the nodes that start them.
+const startsAtOnce = 50
+
+// StartsAtOnce implements enclave.Spread.
+func (b *Backend) StartsAtOnce() int { return startsAtOnce }
+
 // Name implements enclave.Backend.
 func (b *Backend) Name() string { return "kubernetes" }
 
@@ -81,6 +100,7 @@ func (b *Backend) connect() (*connection, error) {
 // Close ends all connections.
 func (b *Backend) Close() error {
 	b.tunnels.close()
+	b.pods.close()
 	if b.connected != nil {
 		b.connected.http.CloseIdleConnections()
 	}

@@ -37,6 +37,7 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		}
 		c.Insecure = insecure
 	}
+	o.imageDefaults(getenv)
 	return o, o.check()
 }
 
@@ -46,5 +47,5 @@ func (o Options) check() error {
 	if mode := o.exposure().Mode; !slices.Contains(enclave.ExposureModes(), mode) {
 		return (&enclave.Exposure{Mode: mode}).Check()
 	}
-	return nil
+	return o.checkImages()
 }

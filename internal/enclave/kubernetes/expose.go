@@ -70,7 +70,34 @@ func (c *connection) expose(ctx context.Context, p *publication, before exposedA
 	if err != nil {
 		return nil, err
 	}
+	if err := c.openNetwork(ctx, p, before); err != nil {
+		return nil, err
+	}
 	return exposed, c.unexpose(ctx, namespaceName(p.enclave), p.service, before, p.exposure.Mode)
+}
+
+// openNetwork lets traffic to a service whose pod was made for another exposure. Where enclaves are not isolated a policy that
+// allows everything changes nothing.
+func (c *connection) openNetwork(ctx context.Context, p *publication, before exposedAs) error {
+	as, err := p.as()
+	if err != nil || !as.Opened && !before.Opened {
+		return err
+	}
+	namespace, name := namespaceName(p.enclave), exposedName(p.service)
+	if !as.Opened {
+		return c.remove(ctx, networkPolicies, namespace, name, deletion{})
+	}
+	_, err = apply[map[string]any](ctx, c, networkPolicies, namespace, name, map[string]any{
+		"metadata": map[string]any{"labels": p.labels},
+		"spec": map[string]any{
+			"podSelector": map[string]any{"matchLabels": map[string]any{enclave.LabelService: p.service}},
+			"policyTypes": []any{"Ingress"}, "ingress": []any{map[string]any{}},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("let traffic in by a NetworkPolicy: %w", inEnclave(p.enclave, err))
+	}
+	return nil
 }
 
 // ofExposed selects what publishes a service.

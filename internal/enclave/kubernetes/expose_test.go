@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -73,7 +74,7 @@ func exposing(t *testing.T, backend *Backend, name string) (published []corev1.S
 func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	t.Parallel()
 	full := kubernetesBackend(t)
-	backend := restricted(t, full, true) // Who may do what the guide says, and no more.
+	backend := restricted(t, full, "sundog", "sundog-routes") // Who may do what the guide says, and no more.
 	images := testImages(t)
 	name := makeEnclave(t, backend)
 	public := images.PublicPort()
@@ -97,6 +98,14 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 		t.Errorf("public_ports: %+v, want node port %d", at, public)
 	}
 	fetchURL(t, port("http").HostURL())
+	// The pod was made while nothing was published: in an isolated enclave it needs a policy of its own.
+	conn, err := full.connect()
+	must(t, err)
+	policy, err := get[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespaceName(name), exposedName("api"))
+	must(t, err)
+	if policy.Spec.PodSelector.MatchLabels[enclave.LabelService] != "api" || len(policy.Spec.Ingress) != 1 {
+		t.Errorf("%+v", policy.Spec)
+	}
 
 	balancer := &enclave.Exposure{Mode: enclave.ExposeLoadBalancer, LoadBalancer: &enclave.LoadBalancer{
 		Class: "example.com/test", Annotations: map[string]string{"example.com/kind": "internal"}, Timeout: time.Minute,
@@ -149,6 +158,13 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	pod = podOf(t, backend, name, "api").UID
 	if at := port("http"); at.Host != host {
 		t.Errorf("%+v", at)
+	}
+	if label := podOf(t, backend, name, "api").Labels[labelPublished]; label != publishedInside {
+		t.Errorf("what is reached through a proxy of the cluster must be marked so: %q", label)
+	}
+	_, err = get[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespaceName(name), exposedName("api"))
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("a pod that was made for the exposure needs no policy of its own: %v", err)
 	}
 	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
 	if at := port("http"); at.HostPort != 0 {

@@ -23,6 +23,7 @@ const (
 	roleAlias     = "alias"    // a Service that is another name of a service
 	roleExposed   = "exposed"  // a Service that publishes ports of a service
 	roleManifest  = "manifest" // the Secret that holds what a service is started from
+	rolePull      = "pull"     // the Secret by which nodes pull a service's image
 	roleRecord    = "record"
 	rolePart      = "part" // a part of a record or artifact that is too large for one Secret
 	roleArtifact  = "artifact"
@@ -56,6 +57,7 @@ const (
 	annotationParts      = enclave.LabelPrefix + "parts"   // how many parts there are
 	annotationHolder     = enclave.LabelPrefix + "holder"
 	annotationProcess    = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
+	annotationSource     = enclave.LabelPrefix + "source"         // of a pull secret: where its credentials come from
 )
 
 const stateStopped = "stopped"
@@ -99,8 +101,11 @@ func ofRole(roles ...string) string {
 	return enclave.LabelRole + " in (" + strings.Join(slices.Sorted(slices.Values(roles)), ",") + ")"
 }
 
-func ofSundog() string                       { return enclave.LabelManagedBy + "=" + enclave.ManagedBy }
-func ofService(name string) string           { return enclave.LabelService + "=" + name }
+func ofSundog() string             { return enclave.LabelManagedBy + "=" + enclave.ManagedBy }
+func ofService(name string) string { return enclave.LabelService + "=" + name }
+func ofServices(names []string) string {
+	return enclave.LabelService + " in (" + strings.Join(names, ",") + ")"
+}
 func ofGeneration(generation string) string  { return labelGeneration + "=" + generation }
 func notGeneration(generation string) string { return labelGeneration + "!=" + generation }
 

@@ -61,6 +61,8 @@ type workload struct {
 	agent, agentData    string                    // the ConfigMaps
 	architecture        string                    // to which the pod is kept; empty if any will do
 	address             string
+	made                *batchv1.Job // once the manifest is made
+	pull                *pulling     // nil where there is nothing to tell registries
 }
 
 // needsAddress tells whether the service's own address stands in its command or environment.
@@ -134,6 +136,7 @@ func (w *workload) manifest() (*corev1.Secret, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.made = job
 	if data[manifestField], err = json.Marshal(job); err != nil {
 		return nil, err
 	}
@@ -182,7 +185,7 @@ func (w *workload) guarded() bool {
 func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, error) {
 	spec := w.request.Spec
 	service := corev1.Container{
-		Name: containerService, Image: w.request.Image.Name, ImagePullPolicy: w.pullPolicy(),
+		Name: containerService, Image: podImage(w.request.Image), ImagePullPolicy: w.pullPolicy(),
 		Command: w.words(spec.Entrypoint), Args: w.words(spec.Cmd), WorkingDir: spec.WorkingDir, Env: variables, TTY: spec.TTY,
 		Resources: resourcesOf(spec), SecurityContext: securityOf(spec),
 	}
@@ -191,7 +194,8 @@ func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, erro
 	pod := corev1.PodSpec{
 		Hostname: spec.Name, RestartPolicy: corev1.RestartPolicyNever, TerminationGracePeriodSeconds: new(stopSeconds),
 		EnableServiceLinks: new(false), AutomountServiceAccountToken: new(false),
-		NodeSelector: maps.Clone(spec.NodeSelectors), Tolerations: tolerationsOf(spec.Tolerations),
+		ImagePullSecrets: w.pullReferences(),
+		NodeSelector:     maps.Clone(spec.NodeSelectors), Tolerations: tolerationsOf(spec.Tolerations),
 		HostPID: spec.HostPIDNamespace, SecurityContext: w.podSecurity(), Volumes: []corev1.Volume{w.agentVolume()},
 	}
 	if w.architecture != "" {
@@ -215,7 +219,7 @@ func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, erro
 			VolumeMounts: []corev1.VolumeMount{agentMount}, Resources: guardResources(),
 		})
 	}
-	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.labels(w.role())}, Spec: pod}, nil
+	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.podLabels()}, Spec: pod}, nil
 }
 
 func (w *workload) agentVolume() corev1.Volume {
