@@ -70,7 +70,7 @@ func (p portDocument) inside() string {
 
 // address is where the port is reached from the user's machine; empty for one that is not published.
 func (p portDocument) address() string {
-	if p.HostPort == 0 {
+	if p.HostPort == 0 || p.Host == "" {
 		return ""
 	}
 	return net.JoinHostPort(p.Host, strconv.Itoa(p.HostPort))

@@ -104,6 +104,9 @@ func onePort(command *cobra.Command, name string, found *enclave.Service, wanted
 	if asJSON {
 		return writeJSON(command, port)
 	}
+	if port.Host == "" {
+		return failed(fmt.Errorf("port %q (%s) of service %q is published as node port %d, and no node's address is known: give one (SUNDOG_KUBERNETES_NODE_ADDRESS, node_address), or the right to list nodes", port.ID, port.inside(), found.Name, port.HostPort))
+	}
 	if asURL && port.URL == "" {
 		return failed(fmt.Errorf("port %q of service %q has no URL: the package names no application_protocol for it; without --url its address is printed", port.ID, found.Name))
 	}

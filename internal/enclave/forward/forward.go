@@ -14,8 +14,8 @@ import (
 
 const (
 	// awayPatience is how long a connection waits for a service that is away where nobody says, and awayPause how often it is
-	// looked for: a replacement takes that long.
-	awayPatience = 15 * time.Second
+	// looked for: a replacement takes that long, and a pod that Kubernetes makes anew.
+	awayPatience = time.Minute
 	awayPause    = 250 * time.Millisecond
 	// idleTime is after how long without a datagram it is forgotten where answers went.
 	idleTime = 2 * time.Minute
@@ -31,7 +31,7 @@ type Forwarder struct {
 	Waiting func(error)
 	// Failed is told why a connection came to nothing.
 	Failed func(error)
-	// Patience is how long a connection waits for a service that is away; 0 means 15 seconds.
+	// Patience is how long a connection waits for a service that is away; 0 means a minute.
 	Patience time.Duration
 }
 

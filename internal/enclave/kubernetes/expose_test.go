@@ -93,14 +93,20 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 		t.Errorf("nothing may be published: %+v", at)
 	}
 
+	conn, err := full.connect()
+	must(t, err)
+	node, err := full.nodeAddress(t.Context(), conn)
+	must(t, err)
 	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNodePort})
+	if at := port("http"); at.HostPort == 0 || at.Host != "" || at.HostURL() != "" {
+		t.Errorf("who may not list nodes does not know where they are: %+v", at)
+	}
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNodePort, NodeAddress: node})
 	if at := port("sql"); at.HostPort != public {
 		t.Errorf("public_ports: %+v, want node port %d", at, public)
 	}
 	fetchURL(t, port("http").HostURL())
 	// The pod was made while nothing was published: in an isolated enclave it needs a policy of its own.
-	conn, err := full.connect()
-	must(t, err)
 	policy, err := get[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespaceName(name), exposedName("api"))
 	must(t, err)
 	if policy.Spec.PodSelector.MatchLabels[enclave.LabelService] != "api" || len(policy.Spec.Ingress) != 1 {
