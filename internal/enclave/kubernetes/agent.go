@@ -107,12 +107,16 @@ func (c *connection) installAgent(ctx context.Context, name, architecture string
 	return program, data, nil
 }
 
-// nodeFacts is what is known of the cluster's nodes. They are asked for once: it is a list that not everybody may read.
+// nodeFacts is what is known of the cluster's nodes. They are asked for once: it is a list that not everybody may read, and a
+// long one where there are many nodes. Their labels are much less than all that they tell.
 type nodeFacts struct {
 	once          sync.Once
 	architectures []string
-	address       string
 	failure       error
+
+	addressOnce    sync.Once
+	address        string
+	addressFailure error
 }
 
 // defaultArchitecture is assumed where the nodes cannot be read.
@@ -120,7 +124,7 @@ const defaultArchitecture = "amd64"
 
 func (b *Backend) nodeFacts(ctx context.Context, conn *connection) (*nodeFacts, error) {
 	b.nodes.once.Do(func() {
-		found, err := list[corev1.Node](ctx, conn, nodes, "", "")
+		found, err := listAs[metav1.PartialObjectMetadata](ctx, conn, nodes, "", nil, metadataOnly)
 		if apierrors.IsForbidden(err) {
 			b.logger.Info("the cluster's nodes may not be listed: they are taken to be of the default architecture", "architecture", defaultArchitecture)
 			return
@@ -130,7 +134,9 @@ func (b *Backend) nodeFacts(ctx context.Context, conn *connection) (*nodeFacts, 
 			return
 		}
 		for i := range found {
-			b.nodes.learn(&found[i])
+			if architecture := found[i].Labels[archLabel]; architecture != "" {
+				b.nodes.architectures = append(b.nodes.architectures, architecture)
+			}
 		}
 		slices.Sort(b.nodes.architectures)
 		b.nodes.architectures = slices.Compact(b.nodes.architectures)
@@ -138,18 +144,31 @@ func (b *Backend) nodeFacts(ctx context.Context, conn *connection) (*nodeFacts, 
 	return &b.nodes, b.nodes.failure
 }
 
-func (n *nodeFacts) learn(node *corev1.Node) {
-	if node.Spec.Unschedulable {
-		return
-	}
-	n.architectures = append(n.architectures, node.Status.NodeInfo.Architecture)
+// findAddress gives an address at which nodes are reached; it is empty where nobody may know.
+func (n *nodeFacts) findAddress(ctx context.Context, conn *connection) (string, error) {
+	n.addressOnce.Do(func() {
+		found, err := list[corev1.Node](ctx, conn, nodes, "", "")
+		if err != nil && !apierrors.IsForbidden(err) {
+			n.addressFailure = fmt.Errorf("list the cluster's nodes: %w", err)
+		}
+		for i := range found {
+			if n.address == "" && !found[i].Spec.Unschedulable {
+				n.address = addressOf(&found[i])
+			}
+		}
+	})
+	return n.address, n.addressFailure
+}
+
+func addressOf(node *corev1.Node) string {
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
 		for _, address := range node.Status.Addresses {
-			if address.Type == kind && n.address == "" {
-				n.address = address.Address
+			if address.Type == kind {
+				return address.Address
 			}
 		}
 	}
+	return ""
 }
 
 // archLabel is the label by which Kubernetes tells a node's architecture.

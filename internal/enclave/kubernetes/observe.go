@@ -230,11 +230,7 @@ func (b *Backend) nodeAddress(ctx context.Context, conn *connection) (string, er
 	if b.options.NodeAddress != "" {
 		return b.options.NodeAddress, nil
 	}
-	facts, err := b.nodeFacts(ctx, conn)
-	if err != nil {
-		return "", err
-	}
-	return facts.address, nil
+	return b.nodes.findAddress(ctx, conn)
 }
 
 // describe adds the state. A service is what its pod is; without one it is on its way, was stopped, or never started.
