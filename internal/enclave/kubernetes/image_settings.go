@@ -42,7 +42,9 @@ func (o Options) checkImages() error {
 		}
 	}
 	if o.ImageRegistry != "" {
-		if _, err := reference.ParseNormalizedNamed(strings.TrimSuffix(o.ImageRegistry, "/") + "/image"); err != nil || !strings.ContainsAny(strings.Split(o.ImageRegistry, "/")[0], ".:") && !strings.HasPrefix(o.ImageRegistry, "localhost/") {
+		host, _, _ := strings.Cut(o.ImageRegistry, "/")
+		_, err := reference.ParseNormalizedNamed(strings.TrimSuffix(o.ImageRegistry, "/") + "/image")
+		if err != nil || host != "localhost" && !strings.ContainsAny(host, ".:") {
 			return fmt.Errorf("image_registry: %q is no registry: give its host, and a path where images are to be below one, for example registry.example.com/team", o.ImageRegistry)
 		}
 	}
