@@ -70,7 +70,7 @@ func TestAccKubernetesExample(t *testing.T) {
 func newClusterExample(t *testing.T, cli string) (*workspace, []string) {
 	t.Helper()
 	w := newWorkspace(t, cli, "kubernetes")
-	values := run(t, w.root, nil, "examples/kubernetes/images.sh")
+	values := run(t, w.root, nil, "examples/published-packages/images.sh", "postgres", "nginx")
 	if err := os.WriteFile(filepath.Join(w.folder, "images.auto.tfvars"), []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
