@@ -16,6 +16,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -64,7 +65,7 @@ func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
 			return conn.writeStore(t.Context(), name, storeFile{folderState + "/" + stateEnclave + "/1", whole[:len(whole)-3]})
 		},
 		"lock of a dead process": func(name string) error {
-			labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+			labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
 			_, err := conn.createFromEmpty(t.Context(), lockName(name, "create"), labels)
 			return err
 		},
@@ -103,9 +104,7 @@ func TestDockerReplacesHalfMadeServices(t *testing.T) {
 	backend := dockerBackend(t)
 	conn := connectionOf(t, backend)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	request := serviceRequest(t, backend, images.Service)
 	created, err := backend.CreateService(t.Context(), name, request)
 	must(t, err)
@@ -313,9 +312,7 @@ func (k *killing) checkHealed(limit int64) {
 func TestDockerTakesLocksOver(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	t.Run("of a process that was killed", func(t *testing.T) {
 		t.Parallel()
 		command := child(t.Context(), t, childJob{Kind: "lock", Enclave: name})
@@ -340,7 +337,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 	})
 	t.Run("that nobody wants any more", func(t *testing.T) {
 		t.Parallel()
-		labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+		labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
 		_, err := connectionOf(t, backend).createFromEmpty(t.Context(), lockName(name, "forgotten"), labels)
 		must(t, err)
 		unlock, err := backend.Lock(t.Context(), name, "run/other", "the next one")
@@ -366,7 +363,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 		if _, err := backend.Lock(short, name, "lost", "another hold"); err == nil {
 			t.Fatal("it was taken over although it is held")
 		}
-		backend.holds.end(held.Hold)
+		backend.holds.End(held.Hold)
 		unlock, err := backend.Lock(t.Context(), name, "lost", "this process, again")
 		must(t, err)
 		unlock()
@@ -403,9 +400,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 func TestDockerRenewsItsLocks(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	unlock, err := backend.Lock(t.Context(), name, "l", "me")
 	must(t, err)
 	defer unlock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -21,9 +22,7 @@ func TestDockerLabelsEverything(t *testing.T) {
 	backend := dockerBackend(t)
 	conn := connectionOf(t, backend)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	content := make([]byte, smallArtifact+1)
 	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("big", 0o644, string(content))})
 	must(t, err)
@@ -119,13 +118,11 @@ func TestDockerLeavesNothingOfArtifacts(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	conn := connectionOf(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("big", 0o644, strings.Repeat("x", smallArtifact))})
 	must(t, err)
 	must(t, backend.PutArtifact(t.Context(), name, tree.Digest(), tree.WriteTar))
-	dead := objectLabels(name, roleArtifact, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+	dead := objectLabels(name, roleArtifact, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
 	_, err = conn.createFromEmpty(t.Context(), readerPrefix(name)+"dead", dead)
 	must(t, err)
 	stream, err := backend.Artifact(t.Context(), name, tree.Digest())

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 // Options configure a backend.
@@ -48,6 +49,7 @@ type Backend struct {
 
 	tunnels tunnels
 	nodes   nodeFacts
+	holds   lockholder.Holds
 }
 
 var _ enclave.Backend = (*Backend)(nil)

@@ -40,7 +40,9 @@ const (
 
 // Annotations.
 const (
-	annotationLabels    = enclave.LabelPrefix + "labels" // JSON, the user's labels
+	annotationLabels    = enclave.LabelPrefix + "labels"             // JSON, the user's labels
+	annotationExposure  = enclave.LabelPrefix + "exposure"           // JSON, on the namespace: how ports are to be exposed
+	annotationUnsettled = enclave.LabelPrefix + "exposure-unsettled" // on the namespace while not all services follow it
 	annotationCreatedAt = enclave.LabelPrefix + "created-at"
 	annotationImage     = enclave.LabelPrefix + "image"
 	annotationImageID   = enclave.LabelPrefix + "image-id"
@@ -51,6 +53,7 @@ const (
 	annotationName      = enclave.LabelPrefix + "name"    // of a record, an artifact or a lock
 	annotationParts     = enclave.LabelPrefix + "parts"   // how many parts there are
 	annotationHolder    = enclave.LabelPrefix + "holder"
+	annotationProcess   = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
 )
 
 const stateStopped = "stopped"
