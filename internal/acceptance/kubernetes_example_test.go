@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -104,9 +105,14 @@ func (w *workspace) outputs() map[string]string {
 	}
 	texts := map[string]string{}
 	for name, output := range values {
-		if name != "page" {
-			texts[name] = string(output.Value)
+		if name == "page" {
+			continue
 		}
+		var text bytes.Buffer
+		if err := json.Compact(&text, output.Value); err != nil {
+			w.t.Fatal(err)
+		}
+		texts[name] = text.String()
 	}
 	return texts
 }

@@ -29,10 +29,10 @@ func TestAccKubernetesStagingFork(t *testing.T) {
 			t.Errorf("a second plan must be empty: %v", changes)
 		}
 
-		// An eviction is nobody's business: the cluster makes the pods again.
+		// An eviction is nobody's business: the cluster makes the pods again, and the stand-in has kept its data.
 		first := pods(t)
-		kubectl(t, "--namespace="+namespace, "delete", "pod", "--selector=sundog.dev/service in (storefront, worker)", "--wait=true")
-		w.returns("storefront", first["storefront"], order)
+		kubectl(t, "--namespace="+namespace, "delete", "pod", "--selector=sundog.dev/service in (orders-db, worker)", "--wait=true")
+		w.returns("orders-db", first["orders-db"], order)
 		w.returns("worker", first["worker"], order)
 		w.order()
 		if changes := w.plan(); len(changes) > 0 {
