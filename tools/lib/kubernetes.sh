@@ -11,6 +11,8 @@
 #   SUNDOG_TEST_KUBERNETES_IMAGE     in place of LOAD, for the backend's own tests: where their image was pushed to
 #   SUNDOG_TEST_KUBERNETES_MACHINE   address of this machine at which pods reach it; default: the one from which it speaks to
 #                                    the API server
+#   SUNDOG_TEST_KUBERNETES_NETWORK   the file of the only node's network namespace (/proc/ID/ns/net), where the test's registry
+#                                    listens too; none: what needs one is skipped
 #   SUNDOG_TEST_KUBECTL              kubectl; default: the one on PATH
 
 # The tool's folder. It has build.sh, up.sh, which prints a kubeconfig's path, image.sh and down.sh.
@@ -42,11 +44,14 @@ setup_kubernetes() {
 		# shellcheck disable=SC2016 # it is for the tool's own shell
 		: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kube_setting 'echo "$HOST_IP"')}"
 		: "${SUNDOG_TEST_KUBECTL:=$("$KUBE_TOOL/build.sh")/kubectl}"
+		# shellcheck disable=SC2016 # it is for the tool's own shell
+		: "${SUNDOG_TEST_KUBERNETES_NETWORK:=/proc/$(kube_setting 'init_pid "$(running_pid)"')/ns/net}"
 	fi
 	: "${SUNDOG_TEST_KUBECTL:=$(command -v kubectl || true)}"
 	: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kubernetes_machine)}"
 	export KUBECONFIG SUNDOG_TEST_KUBERNETES=1 SUNDOG_TEST_KUBERNETES_LOAD SUNDOG_TEST_KUBERNETES_UNLOAD \
-		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE SUNDOG_TEST_KUBECTL
+		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE SUNDOG_TEST_KUBERNETES_NETWORK \
+		SUNDOG_TEST_KUBECTL
 }
 
 # kube_setting COMMAND: runs a command with the tool's own settings and functions.

@@ -34,6 +34,7 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		}
 		c.Insecure = insecure
 	}
+	o.imageDefaults(getenv)
 	return o, o.check()
 }
 
@@ -42,5 +43,5 @@ func (o Options) check() error {
 	if o.Expose != ExposeNone && o.Expose != ExposeNodePort {
 		return fmt.Errorf("ports cannot be published as %q: give %q, or nothing for ports that are not published", o.Expose, ExposeNodePort)
 	}
-	return nil
+	return o.checkImages()
 }

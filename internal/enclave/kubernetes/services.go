@@ -56,6 +56,9 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if err != nil {
 		return nil, err
 	}
+	if work.pull, err = b.pulling(ctx, conn, request.Image.ID, request.Spec.Image.Registry); err != nil {
+		return nil, err
+	}
 	if pinned {
 		work.architecture = architecture
 	}
@@ -292,6 +295,9 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	}
 	// Before anybody takes the service for one that can be started.
 	if err := c.makeClaims(ctx, work, manifest); err != nil {
+		return nil, err
+	}
+	if err := c.placePullSecret(ctx, work); err != nil {
 		return nil, err
 	}
 	final, err := work.serviceObject(true)
