@@ -203,7 +203,7 @@ func (c *runCall) add(command *cobra.Command) {
 	flags.DurationVar(&c.target.ttl, "ttl", 0, "how long the enclave is meant to live, counted from its creation, for example 8h; `sundog clean` goes by it")
 	flags.StringToStringVar(&c.target.labels, "label", nil, "label of the enclave, KEY=VALUE; may be repeated")
 	flags.StringVar(&c.flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
-	flags.IntVar(&c.parallelism, "parallelism", 4, "how many services of one batch start at the same time")
+	flags.IntVar(&c.parallelism, "parallelism", 0, "how many services of one batch start at the same time; 0 is what suits the backend: 4 on Docker, 50 on Kubernetes")
 	c.report.add(command)
 	completeValues(command, "image-download", "missing", "always", "never")
 	// Both fail only where there is no such flag.
@@ -223,8 +223,8 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	if err := errors.Join(c.flags.check(), c.target.check(command), c.report.check()); err != nil {
 		return err
 	}
-	if c.parallelism < 1 {
-		return usage("--parallelism: it must be at least 1")
+	if c.parallelism < 0 {
+		return usage("--parallelism: it cannot be negative")
 	}
 	carrier, name, err := c.backend.named(c.tools, c.enclave)
 	if err != nil {

@@ -132,7 +132,7 @@ func TestRunRefusesWhatMakesNoSense(t *testing.T) {
 		{[]string{"run", folder, "--enclave", "dev", "--name", "a/b"}, "--name"},
 		{[]string{"run", folder, "--enclave", "dev", "--owner", "a b"}, "--owner"},
 		{[]string{"run", folder, "--enclave", "dev", "--image-download", "sometimes"}, "sometimes"},
-		{[]string{"run", folder, "--enclave", "dev", "--parallelism", "0"}, "--parallelism"},
+		{[]string{"run", folder, "--enclave", "dev", "--parallelism", "-1"}, "--parallelism"},
 		{[]string{"run", folder, "--enclave", "dev", "--args", "{"}, "--args"},
 	} {
 		w.fails(ExitUsage, test.args, test.mentions)

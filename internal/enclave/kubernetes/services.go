@@ -62,7 +62,7 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if pinned {
 		work.architecture = architecture
 	}
-	if work.agent, work.agentData, err = conn.installAgent(ctx, name, architecture); err != nil {
+	if work.agent, work.agentData, err = b.ensureAgent(ctx, conn, name, architecture); err != nil {
 		return nil, err
 	}
 	if err := conn.makeClaims(ctx, work, nil); err != nil {
@@ -106,7 +106,7 @@ func checkSpec(spec plan.ServiceSpec) error {
 func (c *connection) predecessor(ctx context.Context, name string, request enclave.ServiceRequest) (*corev1.Service, error) {
 	before, err := get[corev1.Service](ctx, c, services, namespaceName(name), request.Spec.Name)
 	if apierrors.IsNotFound(err) {
-		return nil, c.mustExist(ctx, name)
+		return nil, nil //nolint:nilnil // There is none. Whether there is an enclave tells what is made next.
 	}
 	if err != nil {
 		return nil, err
@@ -308,6 +308,7 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	if err != nil {
 		return nil, inEnclave(work.enclave, err)
 	}
+	c.prepared.Store(namespace+"/"+manifest.Name, work.made)
 	return made, c.placeAliases(ctx, work)
 }
 
