@@ -98,6 +98,8 @@ func checkSpec(spec plan.ServiceSpec) error {
 		return errors.New("gpu.ulimits cannot be set on Kubernetes, which has no such setting: set them in the image's entry point, or use the backend docker")
 	case spec.GPU != nil && len(spec.GPU.DeviceIDs) > 0:
 		return errors.New("gpu.device_ids cannot be chosen on Kubernetes, whose device plugins choose themselves: give gpu.count")
+	case spec.GPU != nil && spec.GPU.Count < 0:
+		return errors.New("gpu.count = -1, for all, cannot be asked for on Kubernetes, where nobody knows the node beforehand: give a number")
 	}
 	return nil
 }
