@@ -138,6 +138,7 @@ type runError struct {
 type newEnclaveFlags struct {
 	ttl    time.Duration
 	labels map[string]string
+	policy policyFlags
 }
 
 func (f *newEnclaveFlags) check(command *cobra.Command) error {
@@ -147,12 +148,12 @@ func (f *newEnclaveFlags) check(command *cobra.Command) error {
 	if err := enclave.CheckLabels(f.labels); err != nil {
 		return usage("--label: %w", err)
 	}
-	return nil
+	return f.policy.check()
 }
 
 // ensure makes the enclave, or takes up the one that this owner has made before. What the flags do not say stays as it is.
 func (f *newEnclaveFlags) ensure(ctx context.Context, backend enclave.Backend, name, owner string, now time.Time) (*enclave.Enclave, error) {
-	spec := enclave.Spec{Name: name, Owner: owner, Labels: f.labels}
+	spec := enclave.Spec{Name: name, Owner: owner, Labels: f.labels, Policy: f.policy.over(nil)}
 	if f.ttl > 0 {
 		spec.ExpiresAt = expiry(now, f.ttl)
 	}
@@ -167,7 +168,11 @@ func (f *newEnclaveFlags) ensure(ctx context.Context, backend enclave.Backend, n
 	if len(f.labels) == 0 {
 		spec.Labels = found.Labels
 	}
-	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) {
+	// A backend that knows no policies is not asked for one.
+	if spec.Policy = f.policy.over(found.Policy); found.Policy == nil {
+		spec.Policy = nil
+	}
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && (spec.Policy == nil || spec.Policy.Equal(found.Policy)) {
 		return found, nil
 	}
 	return backend.UpdateEnclave(ctx, spec)
@@ -205,6 +210,7 @@ func (c *runCall) add(command *cobra.Command) {
 	flags.StringVar(&c.flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
 	flags.IntVar(&c.parallelism, "parallelism", 0, "how many services of one batch start at the same time; 0 is what suits the backend: 4 on Docker, 50 on Kubernetes")
 	c.report.add(command)
+	c.target.policy.add(command)
 	completeValues(command, "image-download", "missing", "always", "never")
 	// Both fail only where there is no such flag.
 	_ = command.MarkFlagRequired("enclave")

@@ -116,6 +116,9 @@ func (x *execution) apply(ctx context.Context) error {
 	if err := x.checkCapacity(ctx); err != nil {
 		return err
 	}
+	if err := x.checkAdmission(ctx); err != nil {
+		return err
+	}
 	x.store.change(func(r *record) { r.Complete, r.Failure = false, "" })
 	if err := x.ensureImages(ctx); err != nil {
 		return err

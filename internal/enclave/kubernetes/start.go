@@ -94,6 +94,9 @@ func (b *Backend) makeJob(ctx context.Context, c *connection, name string, servi
 	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
 		return nil, err
 	}
+	if err := c.applyPodPolicy(ctx, name, job); err != nil {
+		return nil, err
+	}
 	made, err := create(ctx, c, jobs, namespace, job)
 	if isConflict(err) {
 		return c.currentJob(ctx, service)

@@ -35,6 +35,8 @@ type startWaiter struct {
 	pod         *corev1.Pod
 	unplaced    time.Time // since when no node takes the pod
 	failedMount time.Time // since when mounts fail
+	// firstRefused is since when the pod is not admitted.
+	firstRefused time.Time
 }
 
 // wait gives the pod once its process has been started.
@@ -114,7 +116,11 @@ var hopeless = []string{
 
 func waitingFor(status *corev1.ContainerStatus) error {
 	if waiting := status.State.Waiting; waiting != nil && slices.Contains(hopeless, waiting.Reason) {
-		return fmt.Errorf("image %s%s", status.Image, reasonText(waiting.Reason, waiting.Message))
+		remedy := ""
+		if strings.Contains(waiting.Message, "runAsNonRoot") {
+			remedy = nonRootRemedy
+		}
+		return fmt.Errorf("image %s%s%s", status.Image, reasonText(waiting.Reason, waiting.Message), remedy)
 	}
 	return nil
 }
@@ -160,7 +166,9 @@ func (w *startWaiter) look(ctx context.Context) error {
 		event := &found[i]
 		switch {
 		case event.Reason == "FailedCreate" && event.InvolvedObject.Kind == jobs.kind && w.pod == nil:
-			return fmt.Errorf("its pod is not admitted: %s", event.Message)
+			if err := w.refused(event.Message); err != nil {
+				return err
+			}
 		case event.Reason == "TriggeredScaleUp":
 			w.unplaced = time.Now() // A node is on its way.
 		case event.Reason == "FailedMount" || event.Reason == "FailedAttachVolume":
@@ -204,7 +212,7 @@ func (w *startWaiter) explain(ctx context.Context, cause error) error {
 	if w.pod != nil {
 		for _, container := range []string{containerFiles, containerService} {
 			if lines := w.logs(detached, container); lines != "" {
-				fmt.Fprintf(&text, "\n%s", lines)
+				fmt.Fprintf(&text, "\n%s%s", lines, volumeRemedy(w.pod, container, lines))
 			}
 		}
 	}

@@ -218,7 +218,7 @@ func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, erro
 			VolumeMounts: []corev1.VolumeMount{agentMount}, Resources: guardResources(),
 		})
 	}
-	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.labels(w.role())}, Spec: pod}, nil
+	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.podLabels()}, Spec: pod}, nil
 }
 
 func (w *workload) agentVolume() corev1.Volume {
