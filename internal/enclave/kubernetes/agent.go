@@ -114,9 +114,12 @@ type nodeFacts struct {
 	architectures []string
 	failure       error
 
-	addressOnce    sync.Once
+	// What only few need to know.
+	detailsOnce    sync.Once
 	address        string
-	addressFailure error
+	count          int
+	images         map[string]int // on how many nodes an image is, by its name
+	detailsFailure error
 }
 
 // defaultArchitecture is assumed where the nodes cannot be read.
@@ -144,31 +147,51 @@ func (b *Backend) nodeFacts(ctx context.Context, conn *connection) (*nodeFacts, 
 	return &b.nodes, b.nodes.failure
 }
 
-// findAddress gives an address at which nodes are reached; it is empty where nobody may know.
-func (n *nodeFacts) findAddress(ctx context.Context, conn *connection) (string, error) {
-	n.addressOnce.Do(func() {
+// nodeDetails adds all that nodes tell of themselves, where it may be known.
+func (b *Backend) nodeDetails(ctx context.Context, conn *connection) (*nodeFacts, error) {
+	b.nodes.detailsOnce.Do(func() {
 		found, err := list[corev1.Node](ctx, conn, nodes, "", "")
 		if err != nil && !apierrors.IsForbidden(err) {
-			n.addressFailure = fmt.Errorf("list the cluster's nodes: %w", err)
+			b.nodes.detailsFailure = fmt.Errorf("list the cluster's nodes: %w", err)
 		}
 		for i := range found {
-			if n.address == "" && !found[i].Spec.Unschedulable {
-				n.address = addressOf(&found[i])
-			}
+			b.nodes.learn(&found[i])
 		}
 	})
-	return n.address, n.addressFailure
+	return &b.nodes, b.nodes.detailsFailure
 }
 
-func addressOf(node *corev1.Node) string {
+func (n *nodeFacts) learn(node *corev1.Node) {
+	if node.Spec.Unschedulable {
+		return
+	}
+	n.count++
+	for _, image := range node.Status.Images {
+		for _, name := range image.Names {
+			if n.images == nil {
+				n.images = map[string]int{}
+			}
+			n.images[name]++
+		}
+	}
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
 		for _, address := range node.Status.Addresses {
-			if address.Type == kind {
-				return address.Address
+			if address.Type == kind && n.address == "" {
+				n.address = address.Address
 			}
 		}
 	}
-	return ""
+}
+
+// nodesHave tells whether all nodes say that they have an image. They tell of some of their images only, and not everybody, so it
+// may be false where they do.
+func (b *Backend) nodesHave(ctx context.Context, image string) bool {
+	conn, err := b.connect()
+	if err != nil {
+		return false
+	}
+	facts, err := b.nodeDetails(ctx, conn)
+	return err == nil && facts.count > 0 && facts.images[image] == facts.count
 }
 
 // archLabel is the label by which Kubernetes tells a node's architecture.

@@ -230,7 +230,11 @@ func (b *Backend) nodeAddress(ctx context.Context, conn *connection) (string, er
 	if b.options.NodeAddress != "" {
 		return b.options.NodeAddress, nil
 	}
-	return b.nodes.findAddress(ctx, conn)
+	facts, err := b.nodeDetails(ctx, conn)
+	if err != nil {
+		return "", err
+	}
+	return facts.address, nil
 }
 
 // describe adds the state. A service is what its pod is; without one it is on its way, was stopped, or never started.
