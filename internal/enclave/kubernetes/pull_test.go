@@ -1,9 +1,6 @@
 package kubernetes
 
 import (
-	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -31,17 +28,10 @@ func publish(t *testing.T) (address, image string) {
 	return address, image
 }
 
-// unload takes an image out of the nodes when the test ends, where the command in SUNDOG_TEST_KUBERNETES_UNLOAD can.
+// unload takes an image out of the nodes when the test ends.
 func unload(t *testing.T, image string) {
 	t.Helper()
-	if words := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_UNLOAD")); len(words) > 0 {
-		t.Cleanup(func() {
-			command := exec.CommandContext(context.Background(), words[0], append(words[1:], image)...)
-			if text, err := command.CombinedOutput(); err != nil {
-				t.Logf("%s stays in the nodes: %v: %s", image, err, text)
-			}
-		})
-	}
+	t.Cleanup(func() { enclavetest.RemoveFromNodes(t, image) })
 }
 
 // push makes a registry have an image of an archive, and gives its digest.
