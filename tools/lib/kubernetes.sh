@@ -1,34 +1,90 @@
 # shellcheck shell=bash
-# A cluster for tests: the one that KUBECONFIG names, or one of one node that is started on this machine by a tool beside the
-# checkout, where there is one.
+# A cluster for tests and the demo: the one that KUBECONFIG names, or one of one node that is started on this machine by a tool
+# beside the checkout, where there is one.
+#
+# For a cluster in KUBECONFIG that is not the tool's:
+#
+#   SUNDOG_TEST_KUBERNETES_LOAD      a command that takes the path of an image archive (`docker save`) and brings it into the
+#                                    nodes; for kind: "kind load image-archive"
+#   SUNDOG_TEST_KUBERNETES_UNLOAD    a command that takes full names of images (docker.io/library/redis:7) and removes them from
+#                                    the nodes; none: they stay there
+#   SUNDOG_TEST_KUBERNETES_IMAGE     in place of LOAD, for the backend's own tests: where their image was pushed to
+#   SUNDOG_TEST_KUBERNETES_MACHINE   name or address by which pods reach this machine; default: the address from which it
+#                                    speaks to the API server
 
-# The tool's folder. It has up.sh, which prints a kubeconfig's path, image.sh and down.sh.
+# The tool's folder. It has build.sh, up.sh, which prints a kubeconfig's path, image.sh and down.sh.
 KUBE_TOOL=${SUNDOG_KUBE_TOOL:-$ROOT/../shared/tools/kube}
 
-# setup_kubernetes exports KUBECONFIG and what the tests need besides, and sets kubernetes_started where the cluster was started
-# for them.
+# kubernetes_available: whether there is a cluster to use, or a way to one.
+kubernetes_available() { [ -n "${KUBECONFIG:-}" ] || [ -x "$KUBE_TOOL/up.sh" ]; }
+
+# kubernetes_wanted says what to set where there is neither.
+kubernetes_wanted() {
+	echo "there is no cluster to use: set KUBECONFIG to one that may be used for tests, and say by SUNDOG_TEST_KUBERNETES_LOAD" \
+		"how an image archive gets into its nodes (for kind: 'kind load image-archive')"
+}
+
+# setup_kubernetes exports KUBECONFIG and what tests and demo need besides, and sets kubernetes_started where the cluster was
+# started for them.
 setup_kubernetes() {
 	kubernetes_started=no
-	if [ -n "${KUBECONFIG:-}" ]; then
-		[ -n "${SUNDOG_TEST_KUBERNETES_LOAD:-}${SUNDOG_TEST_KUBERNETES_IMAGE:-}" ] || kubernetes_images_missing
-	elif [ -x "$KUBE_TOOL/up.sh" ]; then
-		KUBE_TOOL=$(cd "$KUBE_TOOL" && pwd)
-		# shellcheck source=/dev/null
-		[ -n "$(. "$KUBE_TOOL/lib.sh" && running_pid)" ] || kubernetes_started=yes
+	kubernetes_available || die "$(kubernetes_wanted)"
+	[ ! -x "$KUBE_TOOL/up.sh" ] || KUBE_TOOL=$(cd "$KUBE_TOOL" && pwd)
+	if [ -z "${KUBECONFIG:-}" ]; then
+		[ -n "$(kube_setting running_pid)" ] || kubernetes_started=yes
 		say "kubernetes: starting a cluster of one node (the first time it is built, which takes minutes)"
 		KUBECONFIG=$("$KUBE_TOOL/up.sh") || die "the cluster does not come up: see the messages above"
-		SUNDOG_TEST_KUBERNETES_LOAD="$KUBE_TOOL/image.sh load"
-	else
-		die "there is no cluster to test on: set KUBECONFIG to one that may be used for tests, and say by SUNDOG_TEST_KUBERNETES_LOAD how an image archive gets into its nodes (for kind: 'kind load image-archive')"
 	fi
-	export KUBECONFIG SUNDOG_TEST_KUBERNETES=1 SUNDOG_TEST_KUBERNETES_LOAD SUNDOG_TEST_KUBERNETES_IMAGE
+	if kube_is_tools; then
+		: "${SUNDOG_TEST_KUBERNETES_LOAD:=$KUBE_TOOL/image.sh load}"
+		: "${SUNDOG_TEST_KUBERNETES_UNLOAD:=ctr --address $(kube_setting 'echo "$KUBE_STATE"')/run/containerd.sock --namespace k8s.io images rm}"
+		# shellcheck disable=SC2016 # it is for the tool's own shell
+		: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kube_setting 'echo "$HOST_IP"')}"
+	fi
+	: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kubernetes_machine)}"
+	export KUBECONFIG SUNDOG_TEST_KUBERNETES=1 SUNDOG_TEST_KUBERNETES_LOAD SUNDOG_TEST_KUBERNETES_UNLOAD \
+		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE
 }
 
-kubernetes_images_missing() {
-	die "KUBECONFIG names a cluster, but nothing says how the test image gets into its nodes: set SUNDOG_TEST_KUBERNETES_LOAD to a command that takes the path of an image archive (for kind: 'kind load image-archive'), or SUNDOG_TEST_KUBERNETES_IMAGE to the name under which you pushed it (internal/enclave/enclavetest/testservice)"
+# kube_setting COMMAND: runs a command with the tool's own settings and functions.
+kube_setting() {
+	# shellcheck source=/dev/null
+	(. "$KUBE_TOOL/lib.sh" && eval "$1")
 }
 
-# stop_kubernetes stops the cluster if it was started for the tests.
+# kube_is_tools: whether the cluster in KUBECONFIG is the one that the tool has started.
+# shellcheck disable=SC2016 # it is for the tool's own shell
+kube_is_tools() {
+	[ -r "$KUBE_TOOL/lib.sh" ] && [ "$KUBECONFIG" = "$(kube_setting 'echo "$KUBECONFIG_OUT"')" ]
+}
+
+# kubernetes_machine prints the address from which this machine speaks to the API server. Pods reach it there unless something
+# in between translates addresses. It prints nothing where that is a loopback address, or where nobody can tell.
+kubernetes_machine() {
+	local server
+	command -v kubectl >/dev/null 2>&1 || return 0
+	server=$(kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}' 2>/dev/null) || return 0
+	python3 - "$server" <<'PYTHON' 2>/dev/null || true
+import socket
+import sys
+import urllib.parse
+
+host = urllib.parse.urlsplit(sys.argv[1]).hostname
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    probe.connect((host, 443))  # sends nothing
+    address = probe.getsockname()[0]
+if not address.startswith("127."):
+    print(address)
+PYTHON
+}
+
+# kubernetes_images_wanted ends the script where nothing says how images get into the nodes.
+kubernetes_images_wanted() {
+	[ -z "${SUNDOG_TEST_KUBERNETES_LOAD:-}${SUNDOG_TEST_KUBERNETES_IMAGE:-}" ] || return 0
+	die "KUBECONFIG names a cluster, but nothing says how images get into its nodes: set SUNDOG_TEST_KUBERNETES_LOAD to a command that takes the path of an image archive (for kind: 'kind load image-archive'), or, for the backend's own tests alone, SUNDOG_TEST_KUBERNETES_IMAGE to the name under which you pushed their image (internal/enclave/enclavetest/testservice)"
+}
+
+# stop_kubernetes stops the cluster if it was started by setup_kubernetes.
 stop_kubernetes() {
 	[ "${kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
 }

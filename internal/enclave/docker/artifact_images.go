@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 // A large artifact is an image with one layer, which the engine makes out of the stream: whole, or not at all. A
@@ -201,7 +202,7 @@ func (r *imageReader) Close() error { return errors.Join(r.ReadCloser.Close(), r
 
 // createReader makes a container of an artifact's image, which is never started.
 func (c *connection) createReader(ctx context.Context, name, image, volume string) (id string, err error) {
-	process, err := json.Marshal(thisProcess())
+	process, err := json.Marshal(lockholder.This())
 	if err != nil {
 		return "", err
 	}

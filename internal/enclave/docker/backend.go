@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 // backendName is the name of this kind of backend in ids and configurations.
@@ -55,7 +56,7 @@ type Backend struct {
 	seeding keyedMutex
 	// withoutInit is set once the engine has told that it has no init binary.
 	withoutInit atomic.Bool
-	holds       holds
+	holds       lockholder.Holds
 	// silence is how long the holder of a lock may be silent; tests shorten it.
 	silence time.Duration
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -64,7 +65,7 @@ func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
 			return conn.writeStore(t.Context(), name, storeFile{folderState + "/" + stateEnclave + "/1", whole[:len(whole)-3]})
 		},
 		"lock of a dead process": func(name string) error {
-			labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+			labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
 			_, err := conn.createFromEmpty(t.Context(), lockName(name, "create"), labels)
 			return err
 		},
@@ -340,7 +341,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 	})
 	t.Run("that nobody wants any more", func(t *testing.T) {
 		t.Parallel()
-		labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+		labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
 		_, err := connectionOf(t, backend).createFromEmpty(t.Context(), lockName(name, "forgotten"), labels)
 		must(t, err)
 		unlock, err := backend.Lock(t.Context(), name, "run/other", "the next one")
@@ -366,7 +367,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 		if _, err := backend.Lock(short, name, "lost", "another hold"); err == nil {
 			t.Fatal("it was taken over although it is held")
 		}
-		backend.holds.end(held.Hold)
+		backend.holds.End(held.Hold)
 		unlock, err := backend.Lock(t.Context(), name, "lost", "this process, again")
 		must(t, err)
 		unlock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -125,7 +126,7 @@ func TestDockerLeavesNothingOfArtifacts(t *testing.T) {
 	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("big", 0o644, strings.Repeat("x", smallArtifact))})
 	must(t, err)
 	must(t, backend.PutArtifact(t.Context(), name, tree.Digest(), tree.WriteTar))
-	dead := objectLabels(name, roleArtifact, map[string]string{labelHolderProcess: `{"machine":"` + machine() + `","pid":1,"started":"never"}`})
+	dead := objectLabels(name, roleArtifact, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
 	_, err = conn.createFromEmpty(t.Context(), readerPrefix(name)+"dead", dead)
 	must(t, err)
 	stream, err := backend.Artifact(t.Context(), name, tree.Digest())

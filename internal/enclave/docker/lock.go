@@ -3,9 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"sync"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 const (
@@ -61,8 +60,8 @@ func (c *connection) storeAndLocks(ctx context.Context, name string) ([]containe
 }
 
 func (b *Backend) acquire(ctx context.Context, conn *connection, name, lock, holder string) (unlock func(), err error) {
-	identity := thisProcess()
-	identity.Hold = b.holds.begin()
+	identity := lockholder.This()
+	identity.Hold = b.holds.Begin()
 	process, err := json.Marshal(identity)
 	if err != nil {
 		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
@@ -70,7 +69,7 @@ func (b *Backend) acquire(ctx context.Context, conn *connection, name, lock, hol
 	held := false
 	defer func() {
 		if !held {
-			b.holds.end(identity.Hold)
+			b.holds.End(identity.Hold)
 		}
 	}()
 	labels := objectLabels(name, roleLock, map[string]string{labelLock: lock, labelHolder: holder, labelHolderProcess: string(process)})
@@ -116,7 +115,7 @@ func (b *Backend) hold(ctx context.Context, conn *connection, id, hold string) (
 		close(done)
 		beating.Wait()
 		// Should the engine be away just now, the lock that stays is known not to be held.
-		b.holds.end(hold)
+		b.holds.End(hold)
 		ctx, cancel := context.WithTimeout(ctx, cleanupTime)
 		defer cancel()
 		if err := conn.removeContainer(ctx, id); err != nil {
@@ -141,7 +140,7 @@ type lockWaiter struct {
 	conn          *connection
 	enclave, lock string
 	silence       time.Duration
-	holds         *holds
+	holds         *lockholder.Holds
 	pause         time.Duration
 	// The holder as last seen, and since when it has been silent on our own clock.
 	id          string
@@ -189,7 +188,7 @@ func (w *lockWaiter) observe(ctx context.Context, holder container.InspectRespon
 		// A time that cannot be read stays zero: it is shown to people only.
 		w.since, _ = time.Parse(time.RFC3339Nano, holder.Created)
 	}
-	if w.holds.lost(holder.Config.Labels) {
+	if w.holds.Lost(holder.Config.Labels[labelHolderProcess]) {
 		return true, nil
 	}
 	if alive, known := holderAlive(holder.Config.Labels); known {
@@ -216,7 +215,7 @@ func (b *Backend) removeDeadLocks(ctx context.Context, conn *connection, found [
 			continue
 		}
 		alive, known := holderAlive(item.Labels)
-		if dead := known && !alive || b.holds.lost(item.Labels); !dead {
+		if dead := known && !alive || b.holds.Lost(item.Labels[labelHolderProcess]); !dead {
 			continue
 		}
 		if err := conn.removeContainer(ctx, item.ID); err != nil {
@@ -228,11 +227,7 @@ func (b *Backend) removeDeadLocks(ctx context.Context, conn *connection, found [
 
 // holderAlive tells whether the process that holds a lock runs, if that can be told from here.
 func holderAlive(labels map[string]string) (alive, known bool) {
-	var process processIdentity
-	if err := json.Unmarshal([]byte(labels[labelHolderProcess]), &process); err != nil {
-		return false, false
-	}
-	return process.alive()
+	return lockholder.Alive(labels[labelHolderProcess])
 }
 
 func (w *lockWaiter) lockedError(ctx context.Context) error {
@@ -263,42 +258,4 @@ func (c *connection) awaitRemoval(ctx context.Context, id string) error {
 	case err := <-waiting.Error:
 		return c.translate(ignoreMissing(err))
 	}
-}
-
-// processIdentity names one process so that another one on the same machine can tell whether it still runs.
-type processIdentity struct {
-	// Machine is the boot and the process namespace; empty where that cannot be told.
-	Machine string `json:"machine,omitempty"`
-	Host    string `json:"host"`
-	PID     int    `json:"pid"`
-	// Started keeps a new process apart from a dead one with the same number.
-	Started string `json:"started,omitempty"`
-	// Hold tells the process itself whether it still holds the lock, or could not release it.
-	Hold string `json:"hold,omitempty"`
-}
-
-func thisProcess() processIdentity {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	identity := processIdentity{Host: host, PID: os.Getpid()}
-	identity.Machine = machine()
-	identity.Started, _ = processStart(identity.PID)
-	return identity
-}
-
-// alive tells whether the process runs; known is false when it cannot be told from here.
-func (p processIdentity) alive() (alive, known bool) {
-	if p.Machine == "" || p.Started == "" || p.Machine != machine() {
-		return false, false
-	}
-	started, err := processStart(p.PID)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, true
-	}
-	if err != nil {
-		return false, false
-	}
-	return started == p.Started, true
 }

@@ -10,13 +10,14 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 func TestLocksOfApplies(t *testing.T) {
 	t.Parallel()
-	mine, err := json.Marshal(thisProcess())
+	mine, err := json.Marshal(lockholder.This())
 	must(t, err)
-	other := thisProcess()
+	other := lockholder.This()
 	other.PID, other.Started = os.Getpid(), "1"
 	dead, err := json.Marshal(other)
 	must(t, err)

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -198,38 +196,6 @@ func TestStatesAreTranslated(t *testing.T) {
 		if got := exitCodeOf(text); got != want {
 			t.Errorf("%q: got %d", text, got)
 		}
-	}
-}
-
-func TestProcessesAreToldApart(t *testing.T) {
-	t.Parallel()
-	own := thisProcess()
-	if own.Machine == "" {
-		t.Skip("this system does not tell when a process was started")
-	}
-	if alive, known := own.alive(); !alive || !known {
-		t.Errorf("this process is alive: %v, known: %v", alive, known)
-	}
-	reused := own
-	reused.Started = "1"
-	if alive, known := reused.alive(); alive || !known {
-		t.Errorf("a process before this one with its number is alive: %v, known: %v", alive, known)
-	}
-	elsewhere := own
-	elsewhere.Machine = "elsewhere"
-	if _, known := elsewhere.alive(); known {
-		t.Error("a process of another machine is known")
-	}
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	must(t, command.Start())
-	gone := processIdentity{Machine: own.Machine, PID: command.Process.Pid}
-	gone.Started, _ = processStart(gone.PID)
-	must(t, command.Wait())
-	if gone.Started == "" {
-		gone.Started = "1"
-	}
-	if alive, known := gone.alive(); alive || !known {
-		t.Errorf("a process that has ended is alive: %v, known: %v", alive, known)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 // Options configure a backend.
@@ -55,6 +56,7 @@ type Backend struct {
 	// partsKept is how many Secrets an artifact may take before it goes into the store.
 	partsKept int
 	nodes     nodeFacts
+	holds     lockholder.Holds
 }
 
 var _ enclave.Backend = (*Backend)(nil)

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
 )
 
 const (
@@ -35,21 +37,33 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 	if err := conn.mustExist(ctx, name); err != nil {
 		return nil, fmt.Errorf("lock %q: %w", lock, err)
 	}
-	waiter := lockWaiter{conn: conn, enclave: name, lock: lock, silence: b.silence}
+	process := lockholder.This()
+	process.Hold = b.holds.Begin()
+	defer func() {
+		if unlock == nil {
+			b.holds.End(process.Hold)
+		}
+	}()
+	identity, err := json.Marshal(process)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q: %w", lock, err)
+	}
+	waiter := lockWaiter{conn: conn, enclave: name, lock: lock, silence: b.silence, holds: &b.holds}
 	look := shortestLook
 	for {
 		now := metav1.NowMicro()
 		lease, err := create(ctx, conn, leases, namespaceName(name), &coordinationv1.Lease{
 			TypeMeta: leases.typeMeta(),
 			ObjectMeta: metav1.ObjectMeta{
-				Name: lockName(lock), Labels: objectLabels(name, roleLock), Annotations: map[string]string{annotationName: lock, annotationHolder: holder},
+				Name: lockName(lock), Labels: objectLabels(name, roleLock),
+				Annotations: map[string]string{annotationName: lock, annotationHolder: holder, annotationProcess: string(identity)},
 			},
 			Spec: coordinationv1.LeaseSpec{
 				HolderIdentity: new(newGeneration() + newGeneration()), LeaseDurationSeconds: new(int32(b.silence.Seconds())), AcquireTime: &now, RenewTime: &now,
 			},
 		})
 		if err == nil {
-			return b.hold(ctx, conn, lease), nil
+			return b.hold(ctx, conn, lease, process.Hold), nil
 		}
 		if ctx.Err() != nil {
 			return nil, waiter.lockedError(ctx)
@@ -72,13 +86,14 @@ type lockWaiter struct {
 	conn          *connection
 	enclave, lock string
 	silence       time.Duration
+	holds         *lockholder.Holds
 
 	last    *coordinationv1.Lease
 	changed time.Time // when last was seen to change, by our own clock
 }
 
-// look takes the lock away from a holder that has been silent for too long. Only that the Lease changes counts, so clocks
-// need not agree.
+// look takes the lock away from a holder that is known to be dead, or that has been silent for too long. Only that the Lease
+// changes counts, so clocks need not agree.
 func (w *lockWaiter) look(ctx context.Context) error {
 	lease, err := get[coordinationv1.Lease](ctx, w.conn, leases, namespaceName(w.enclave), lockName(w.lock))
 	if apierrors.IsNotFound(err) {
@@ -92,9 +107,8 @@ func (w *lockWaiter) look(ctx context.Context) error {
 	}
 	if w.last == nil || w.last.UID != lease.UID || w.last.ResourceVersion != lease.ResourceVersion {
 		w.last, w.changed = lease, time.Now()
-		return nil
 	}
-	if time.Since(w.changed) < w.silence {
+	if time.Since(w.changed) < w.silence && !w.dead() {
 		return nil
 	}
 	err = w.conn.remove(ctx, leases, lease.Namespace, lease.Name, deletion{uid: string(lease.UID), version: lease.ResourceVersion})
@@ -102,6 +116,14 @@ func (w *lockWaiter) look(ctx context.Context) error {
 		return fmt.Errorf("take over lock %q in enclave %q: %w", w.lock, w.enclave, err)
 	}
 	return nil
+}
+
+// dead tells whether the holder is known to hold nothing any more: it was killed on this machine, or is this very process,
+// which could not release the lock.
+func (w *lockWaiter) dead() bool {
+	process := w.last.Annotations[annotationProcess]
+	alive, known := lockholder.Alive(process)
+	return known && !alive || w.holds.Lost(process)
 }
 
 func (w *lockWaiter) lockedError(ctx context.Context) error {
@@ -123,7 +145,7 @@ func (w *lockWaiter) lockedError(ctx context.Context) error {
 }
 
 // hold renews a lock until it is released.
-func (b *Backend) hold(ctx context.Context, conn *connection, lease *coordinationv1.Lease) (unlock func()) {
+func (b *Backend) hold(ctx context.Context, conn *connection, lease *coordinationv1.Lease, hold string) (unlock func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
@@ -149,6 +171,8 @@ func (b *Backend) hold(ctx context.Context, conn *connection, lease *coordinatio
 		once.Do(func() {
 			cancel()
 			<-done
+			// Should the API server be away just now, the lock that stays is known not to be held.
+			b.holds.End(hold)
 			detached, cancel := detach(ctx)
 			defer cancel()
 			if err := conn.remove(detached, leases, lease.Namespace, lease.Name, deletion{uid: string(lease.UID)}); err != nil && !apierrors.IsConflict(err) {

@@ -52,6 +52,7 @@ const (
 	annotationName      = enclave.LabelPrefix + "name"    // of a record, an artifact or a lock
 	annotationParts     = enclave.LabelPrefix + "parts"   // how many parts there are
 	annotationHolder    = enclave.LabelPrefix + "holder"
+	annotationProcess   = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
 )
 
 const stateStopped = "stopped"

@@ -1,4 +1,4 @@
-package docker
+package lockholder
 
 import (
 	"crypto/rand"
@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// holds are the locks that a backend holds, or tries to get. A lock of its own that is not among them was left behind: the
+// Holds are the locks that a backend holds, or tries to get. A lock of its own that is not among them was left behind: the
 // engine was away when it was to be released, or its answer was lost when it was taken. As the process is alive, nobody
 // else could tell. The zero value is ready.
-type holds struct {
+type Holds struct {
 	mutex sync.Mutex
 	// backend begins the names of all holds of one backend; a process may have several.
 	backend string
@@ -19,8 +19,8 @@ type holds struct {
 	current map[string]bool
 }
 
-// begin gives a new hold its name.
-func (h *holds) begin() string {
+// Begin gives a new hold its name.
+func (h *Holds) Begin() string {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.current == nil {
@@ -32,16 +32,18 @@ func (h *holds) begin() string {
 	return name
 }
 
-func (h *holds) end(name string) {
+// End tells that something is not held any more.
+func (h *Holds) End(name string) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	delete(h.current, name)
 }
 
-// lost tells whether a lock is one of this backend's that it does not hold any more.
-func (h *holds) lost(labels map[string]string) bool {
-	var process processIdentity
-	if err := json.Unmarshal([]byte(labels[labelHolderProcess]), &process); err != nil {
+// Lost tells whether a lock, on which this stands as its holder's process, is one of this backend's that it does not hold
+// any more.
+func (h *Holds) Lost(text string) bool {
+	var process Process
+	if err := json.Unmarshal([]byte(text), &process); err != nil {
 		return false
 	}
 	h.mutex.Lock()
