@@ -3,7 +3,11 @@ package kubernetes
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Default fills in what the options do not say from environment variables: those of the Kubernetes and Helm providers, and
@@ -16,6 +20,7 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		"KUBE_CLUSTER_CA_CERT_DATA": &c.ClusterCACertificate, "KUBE_CLIENT_CERT_DATA": &c.ClientCertificate, "KUBE_CLIENT_KEY_DATA": &c.ClientKey,
 		"KUBE_TLS_SERVER_NAME": &c.TLSServerName, "KUBE_PROXY_URL": &c.ProxyURL,
 		"SUNDOG_KUBERNETES_STORAGE_CLASS": &o.StorageClass, "SUNDOG_KUBERNETES_EXPOSE": &o.Expose, "SUNDOG_KUBERNETES_NODE_ADDRESS": &o.NodeAddress,
+		"SUNDOG_KUBERNETES_STORAGE_ACCESS_MODE": &o.AccessMode,
 	} {
 		if *target == "" {
 			*target = getenv(variable)
@@ -34,6 +39,19 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		}
 		c.Insecure = insecure
 	}
+	for variable, target := range map[string]*int64{
+		"SUNDOG_KUBERNETES_STORAGE_SIZE_MB": &o.StorageSizeMB, "SUNDOG_KUBERNETES_ARTIFACT_STORAGE_MB": &o.ArtifactStorageMB,
+	} {
+		text := getenv(variable)
+		if text == "" || *target != 0 {
+			continue
+		}
+		size, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || size < 1 {
+			return o, fmt.Errorf("%s is %q: give a number of megabytes", variable, text)
+		}
+		*target = size
+	}
 	return o, o.check()
 }
 
@@ -41,6 +59,10 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 func (o Options) check() error {
 	if o.Expose != ExposeNone && o.Expose != ExposeNodePort {
 		return fmt.Errorf("ports cannot be published as %q: give %q, or nothing for ports that are not published", o.Expose, ExposeNodePort)
+	}
+	modes := []string{"", string(corev1.ReadWriteOnce), string(corev1.ReadWriteMany), string(corev1.ReadWriteOncePod)}
+	if !slices.Contains(modes, o.AccessMode) {
+		return fmt.Errorf("persistent directories cannot have the access mode %q: give one of %s", o.AccessMode, strings.Join(modes[1:], ", "))
 	}
 	return nil
 }

@@ -267,8 +267,8 @@ func (b *Backend) makeClaims(ctx context.Context, conn *connection, work *worklo
 		if b.options.StorageClass != "" {
 			claim.Spec.StorageClassName = &b.options.StorageClass
 		}
-		if _, err := create(ctx, conn, claims, namespaceName(work.enclave), claim); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("make the volume for %s: %w", mountPath, inEnclave(work.enclave, err))
+		if err := conn.makeClaim(ctx, work.enclave, claim); err != nil {
+			return fmt.Errorf("make the volume for %s: %w", mountPath, err)
 		}
 	}
 	return nil

@@ -66,6 +66,10 @@ func (b *Backend) ensureStore(ctx context.Context, conn *connection, name string
 
 func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name string) (*artifactStore, error) {
 	namespace := namespaceName(name)
+	fresh, err := conn.placeStore(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	left, err := list[batchv1.Job](ctx, conn, jobs, namespace, ofService(storeService))
 	if err != nil {
 		return nil, err
@@ -75,8 +79,8 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 		return nil, err
 	}
 	running := slices.IndexFunc(left, func(job batchv1.Job) bool { return job.DeletionTimestamp == nil && !isOver(&job) })
-	if running < 0 || volume == "" {
-		// A volume that is to go goes when nobody uses it.
+	if running < 0 || volume == "" || fresh {
+		// A volume that is to go goes when nobody uses it, and a pod knows the Secret with which it was started.
 		if err := conn.removeAll(ctx, jobs, namespace, ofService(storeService), deletion{}); err != nil {
 			return nil, err
 		}
@@ -91,9 +95,6 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 		if volume, err = conn.storeVolume(ctx, name); err != nil {
 			return nil, err
 		}
-	}
-	if err := conn.placeStore(ctx, name); err != nil {
-		return nil, err
 	}
 	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration]}
 	pod, err := waiter.wait(ctx)
@@ -122,8 +123,8 @@ func (c *connection) storeVolume(ctx context.Context, name string) (string, erro
 	return string(claim.UID), nil
 }
 
-// placeStore makes the store's Service, and the Secret with which it is found and asked.
-func (c *connection) placeStore(ctx context.Context, name string) error {
+// placeStore makes the store's Service, and the Secret with which it is found and asked. Fresh tells that nobody knows that yet.
+func (c *connection) placeStore(ctx context.Context, name string) (fresh bool, err error) {
 	namespace := namespaceName(name)
 	labels := objectLabels(name, roleStore, map[string]string{enclave.LabelService: storeService})
 	service, err := apply[corev1.Service](ctx, c, services, namespace, storeObject, map[string]any{
@@ -134,11 +135,11 @@ func (c *connection) placeStore(ctx context.Context, name string) error {
 		},
 	})
 	if err != nil {
-		return inEnclave(name, err)
+		return false, inEnclave(name, err)
 	}
 	address, err := hexAddress(service.Spec.ClusterIP)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var random [24]byte
 	_, _ = rand.Read(random[:]) // It never fails (crypto/rand).
@@ -150,17 +151,17 @@ func (c *connection) placeStore(ctx context.Context, name string) error {
 	if apierrors.IsNotFound(err) {
 		_, err = create(ctx, c, secrets, namespace, wanted)
 		if apierrors.IsAlreadyExists(err) {
-			return nil // Somebody else has made the same.
+			return false, nil // Somebody else has made the same.
 		}
-		return inEnclave(name, err)
+		return true, inEnclave(name, err)
 	}
 	if err != nil || string(there.Data[storeAddress]) == address {
-		return err
+		return false, err
 	}
 	// Somebody has removed the Service, and the new one has another address.
 	there.TypeMeta, there.Data[storeAddress] = secrets.typeMeta(), []byte(address)
 	_, err = replace(ctx, c, secrets, namespace, storeObject, there)
-	return err
+	return false, err
 }
 
 // makeStore makes the store's volume and the Job that serves it.

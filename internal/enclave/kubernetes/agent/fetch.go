@@ -95,10 +95,13 @@ func (r *remote) ask() error {
 	for _, b := range answer {
 		size = size<<8 | int64(b)
 	}
-	switch {
-	case size == answerDenied:
-		fail(codeFailed, "the store of files artifacts does not know this enclave's token")
-	case size < r.offset:
+	if size == answerDenied {
+		// The token is new, and the store does not know it yet.
+		r.close()
+		r.wait()
+		return nil
+	}
+	if size < r.offset {
 		fail(codeFailed, "the store of files artifacts has lost this one: apply again, which stores it anew")
 	}
 	r.size, r.known = size, true

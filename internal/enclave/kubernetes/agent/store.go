@@ -175,10 +175,6 @@ func serve(folder string, port int, tokenFile string) error {
 		awaitTermination()
 		syscall.Exit(codeFailed)
 	}()
-	token, errno := readFile(tokenFile)
-	if errno != 0 {
-		return &pathError{tokenFile, errno}
-	}
 	listener, err := listen(port)
 	if err != nil {
 		return &pathError{"listen", err}
@@ -192,7 +188,7 @@ func serve(folder string, port int, tokenFile string) error {
 		}
 		go func() {
 			defer closeFile(fd)
-			answer(fd, folder, string(token))
+			answer(fd, folder, tokenFile)
 		}()
 	}
 }
@@ -217,11 +213,12 @@ func listen(port int) (int, error) {
 	return fd, syscall.Listen(fd, 128)
 }
 
-func answer(fd int, folder, token string) {
+func answer(fd int, folder, tokenFile string) {
 	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &askingTime)
 	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &sendingTime)
 	asked := readLine(fd)
-	if len(asked) != 3 || !same(asked[0], token) {
+	token, _ := readFile(tokenFile) // Without one nobody is answered.
+	if len(asked) != 3 || !same(asked[0], string(token)) {
 		_ = writeAll(fd, bigEndian(answerDenied)) // Nothing is owed to a stranger.
 		return
 	}
