@@ -34,12 +34,11 @@ func (b *Backend) PutArtifact(ctx context.Context, name, digest string, content 
 	return nil
 }
 
-func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, digest string, content func(io.Writer) error) error {
+func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, digest string, content func(io.Writer) error) (err error) {
 	object := artifactName(digest)
 	there, err := get[corev1.Secret](ctx, conn, secrets, namespaceName(name), object)
 	if err == nil {
-		var whole bool
-		if whole, err = conn.isWhole(ctx, name, there.ObjectMeta); err != nil || whole {
+		if whole, err := conn.isWhole(ctx, name, there.ObjectMeta); err != nil || whole {
 			return err
 		}
 		err = conn.remove(ctx, secrets, there.Namespace, there.Name, deletion{uid: string(there.UID)})
@@ -51,6 +50,7 @@ func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, diges
 		return err
 	}
 	work := &artifactWriter{ctx: ctx, backend: b, conn: conn, enclave: name, object: object, generation: newGeneration()}
+	defer func() { err = errors.Join(err, work.held.close()) }()
 	packed := newPacker(work)
 	err = content(packed)
 	if err == nil {
@@ -86,56 +86,40 @@ func (c *connection) isWhole(ctx context.Context, name string, artifact metav1.O
 	return volume == kept, err
 }
 
-// artifactWriter takes a packed artifact. It holds what fits into Secrets; what is more goes into the store.
+// artifactWriter takes a packed artifact. What fits into Secrets is held until it is whole; what is more goes into the store.
 type artifactWriter struct {
 	ctx                         context.Context //nolint:containedctx // A writer has no other way to know it.
 	backend                     *Backend
 	conn                        *connection
 	enclave, object, generation string
-	parts                       [][]byte
+	held                        spool
+	parts                       int
 	large                       *storeUpload
 }
 
 // Write implements io.Writer.
 func (w *artifactWriter) Write(data []byte) (int, error) {
-	written := len(data)
-	for len(data) > 0 && w.large == nil {
-		last := len(w.parts) - 1
-		if last < 0 || len(w.parts[last]) == partSize {
-			if len(w.parts) == w.backend.partsKept {
-				if err := w.enlarge(); err != nil {
-					return 0, err
-				}
-				break
-			}
-			w.parts = append(w.parts, make([]byte, 0, partSize))
-			last++
-		}
-		room := min(partSize-len(w.parts[last]), len(data))
-		w.parts[last] = append(w.parts[last], data[:room]...)
-		data = data[room:]
+	if w.large == nil && w.held.size+int64(len(data)) <= int64(w.backend.partsKept)*partSize {
+		return w.held.Write(data)
 	}
-	if len(data) > 0 {
-		if _, err := w.large.Write(data); err != nil {
+	if w.large == nil {
+		if err := w.enlarge(); err != nil {
 			return 0, err
 		}
 	}
-	return written, nil
+	return w.large.Write(data)
 }
 
-// enlarge moves what is there already into the store.
+// enlarge moves what is held into the store.
 func (w *artifactWriter) enlarge() (err error) {
 	if w.large, err = w.backend.upload(w.ctx, w.conn, w.enclave, w.object+"."+w.generation); err != nil {
 		return err
 	}
-	for i := range w.parts {
-		if _, err := w.large.Write(w.parts[i]); err != nil {
-			return err
-		}
-		w.parts[i] = nil
+	held, err := w.held.reader()
+	if err == nil {
+		_, err = io.Copy(w.large, held)
 	}
-	w.parts = nil
-	return nil
+	return errors.Join(err, w.held.close())
 }
 
 // finish returns once all of the content is where it stays.
@@ -143,8 +127,17 @@ func (w *artifactWriter) finish() error {
 	if w.large != nil {
 		return w.large.finish()
 	}
-	for number, part := range w.parts {
-		if err := w.conn.writePart(w.ctx, w.enclave, w.object, w.generation, number, part); err != nil {
+	held, err := w.held.reader()
+	if err != nil {
+		return err
+	}
+	for left := w.held.size; left > 0; w.parts++ {
+		part := make([]byte, min(left, partSize))
+		if _, err := io.ReadFull(held, part); err != nil {
+			return err
+		}
+		left -= int64(len(part))
+		if err := w.conn.writePart(w.ctx, w.enclave, w.object, w.generation, w.parts, part); err != nil {
 			return err
 		}
 	}
@@ -155,7 +148,7 @@ func (w *artifactWriter) finish() error {
 func (w *artifactWriter) secret(digest string) *corev1.Secret {
 	secret := &corev1.Secret{TypeMeta: secrets.typeMeta(), ObjectMeta: metav1.ObjectMeta{
 		Name: w.object, Labels: objectLabels(w.enclave, roleArtifact, map[string]string{labelGeneration: w.generation}),
-		Annotations: map[string]string{annotationName: digest, annotationParts: strconv.Itoa(len(w.parts))},
+		Annotations: map[string]string{annotationName: digest, annotationParts: strconv.Itoa(w.parts)},
 	}}
 	if w.large != nil {
 		secret.Annotations[annotationStore] = w.large.store.volume

@@ -28,7 +28,7 @@ const (
 	storeService = "sundog.store"           // its value of enclave.LabelService, which no service can have as its name
 	storeKey     = "sundog.dev/store"       // the key of its persistent directory
 	storeFolder  = "/.sundog/store"         // where its pod has that
-	storeSecrets = "/.sundog/store-keys"    // where its pod has its Secret
+	storeSecrets = "/.sundog/store-keys"    //nolint:gosec // It is a path: where its pod has its Secret
 	storeVolume  = artifactVolume + "store" // its Secret in pods; init containers have it where they have artifacts
 	storePort    = 9096                     // see the package agent
 

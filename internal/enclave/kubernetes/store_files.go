@@ -50,7 +50,7 @@ func (b *Backend) upload(ctx context.Context, conn *connection, name, file strin
 		if err == nil {
 			reader.Close() //nolint:errcheck // It never fails.
 		} else {
-			reader.CloseWithError(err) //nolint:errcheck // As above.
+			reader.CloseWithError(err)
 		}
 		u.done <- err
 	}()
@@ -102,8 +102,8 @@ func (u *storeUpload) finish() error {
 // abort ends an upload that failed, and waits until nothing of it goes on.
 func (u *storeUpload) abort(cause error) {
 	u.cancel()
-	u.pipe.CloseWithError(cause) //nolint:errcheck // It never fails.
-	<-u.done
+	u.pipe.CloseWithError(cause)
+	_ = <-u.done // It failed, and cause says why.
 }
 
 // runStore runs the agent in the store's pod.

@@ -35,9 +35,7 @@ func (r *remote) Read(buffer []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if !r.open {
-			if err := r.ask(); err != nil {
-				return 0, err
-			}
+			r.ask()
 			continue
 		}
 		count, err := descriptor(r.fd).Read(buffer[:min(int64(len(buffer)), r.size-r.offset)])
@@ -71,25 +69,29 @@ func (r *remote) wait() {
 	time.Sleep(200 * time.Millisecond)
 }
 
-// ask connects and asks for what is still missing.
-func (r *remote) ask() error {
+// ask connects and asks for what is still missing. What does not answer is asked again.
+func (r *remote) ask() {
 	address, errno := readFile(r.access + "/address")
-	token, tokenErrno := readFile(r.access + "/token")
-	if errno != 0 || tokenErrno != 0 {
-		return &pathError{r.access, errno | tokenErrno}
+	if errno != 0 {
+		fail(codeFailed, r.access+": "+errno.Error())
+	}
+	token, errno := readFile(r.access + "/token")
+	if errno != 0 {
+		fail(codeFailed, r.access+": "+errno.Error())
 	}
 	fd, err := open(parseAddress(string(address)), syscall.SOCK_STREAM, r.port)
 	if err != nil {
 		r.wait()
-		return nil
+		return
 	}
 	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &sendingTime)
 	r.fd, r.open = fd, true
 	var answer [8]byte
-	if writeAll(fd, []byte(string(token)+" "+r.file+" "+decimal(r.offset)+"\n")) != nil || !fillFrom(fd, answer[:]) {
+	asked := string(token) + " " + r.file + " " + decimal(r.offset) + "\n"
+	if writeAll(fd, []byte(asked)) != nil || !fillFrom(fd, answer[:]) {
 		r.close()
 		r.wait()
-		return nil
+		return
 	}
 	var size int64
 	for _, b := range answer {
@@ -99,13 +101,12 @@ func (r *remote) ask() error {
 		// The token is new, and the store does not know it yet.
 		r.close()
 		r.wait()
-		return nil
+		return
 	}
 	if size < r.offset {
 		fail(codeFailed, "the store of files artifacts has lost this one: apply again, which stores it anew")
 	}
 	r.size, r.known = size, true
-	return nil
 }
 
 func fillFrom(fd int, buffer []byte) bool {

@@ -258,13 +258,13 @@ func readLine(fd int) []string {
 	var letters [1]byte
 	word := ""
 	for range 512 {
-		if _, err := (descriptor(fd)).Read(letters[:]); err != nil {
+		if _, err := descriptor(fd).Read(letters[:]); err != nil {
 			return nil
 		}
-		switch letter := letters[0]; {
-		case letter == '\n':
+		switch letter := letters[0]; letter {
+		case '\n':
 			return append(words, word)
-		case letter == ' ':
+		case ' ':
 			words, word = append(words, word), ""
 		default:
 			word += string(rune(letter))
