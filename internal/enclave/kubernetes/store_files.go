@@ -26,7 +26,8 @@ type storeUpload struct {
 	pieces *bufio.Writer
 	pipe   *io.PipeWriter
 	sent   int64
-	done   chan error
+	done   chan struct{}
+	err    error // of the pod's side, once it is done
 	answer bytes.Buffer
 	cancel context.CancelFunc
 }
@@ -43,16 +44,17 @@ func (b *Backend) upload(ctx context.Context, conn *connection, name, file strin
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	reader, writer := io.Pipe()
-	u := &storeUpload{store: store, file: file, pipe: writer, done: make(chan error, 1), cancel: cancel}
+	u := &storeUpload{store: store, file: file, pipe: writer, done: make(chan struct{}), cancel: cancel}
 	u.pieces = bufio.NewWriterSize(pieceWriter{writer}, pieceSize)
 	go func() {
+		defer close(u.done)
 		err := conn.runStore(ctx, store.pod, reader, &u.answer, append([]string{"receive", storeFolder, file}, keep...)...)
 		if err == nil {
 			reader.Close() //nolint:errcheck // It never fails.
 		} else {
 			reader.CloseWithError(err)
 		}
-		u.done <- err
+		u.err = err
 	}()
 	return u, nil
 }
@@ -87,8 +89,8 @@ func (u *storeUpload) finish() error {
 		_, err = u.pipe.Write(make([]byte, 4))
 	}
 	u.pipe.Close() //nolint:errcheck // It never fails.
-	if runErr := <-u.done; runErr != nil {
-		return runErr
+	if <-u.done; u.err != nil {
+		return u.err
 	}
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func (u *storeUpload) finish() error {
 func (u *storeUpload) abort(cause error) {
 	u.cancel()
 	u.pipe.CloseWithError(cause)
-	_ = <-u.done // It failed, and cause says why.
+	<-u.done
 }
 
 // runStore runs the agent in the store's pod.
