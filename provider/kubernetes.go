@@ -28,7 +28,7 @@ func kubernetesSchema() schema.SingleNestedAttribute {
 		MarkdownDescription: "The Kubernetes cluster to use with `backend = \"kubernetes\"`. What is not given comes from the kubeconfig, or from the " +
 			"variables of the Kubernetes provider (`KUBE_CONFIG_PATH`, `KUBE_CTX`, `KUBE_HOST`, `KUBE_TOKEN` and so on). Values may come from a " +
 			"cluster that the same apply makes.",
-		Attributes: map[string]schema.Attribute{
+		Attributes: withImages(map[string]schema.Attribute{
 			"config_path": schema.StringAttribute{
 				Optional: true, Validators: []validator.String{stringvalidator.ConflictsWith(paths)},
 				MarkdownDescription: "Path of a kubeconfig file. Default: `KUBECONFIG`, then `~/.kube/config`, then the service account of the pod that this runs in.",
@@ -81,7 +81,7 @@ func kubernetesSchema() schema.SingleNestedAttribute {
 					"Environment: `SUNDOG_KUBERNETES_EXPOSE`.",
 			},
 			"node_address": text("Address under which node ports are reached. Default: an address of one of the nodes. Environment: `SUNDOG_KUBERNETES_NODE_ADDRESS`."),
-		},
+		}),
 	}
 }
 
@@ -101,6 +101,7 @@ func (r *reader) kubernetes(v attr.Value) kubernetes.Options {
 		ArtifactStorageMB: r.number("kubernetes.artifact_storage_mb", given["artifact_storage_mb"]),
 		Expose:            text("expose"), NodeAddress: text("node_address"),
 	}
+	r.images(given, &options)
 	options.Cluster.Insecure = r.truth("kubernetes.insecure", given["insecure"])
 	return options
 }

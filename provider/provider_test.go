@@ -211,6 +211,7 @@ func TestSettingsOfKubernetes(t *testing.T) {
 	}
 	values["config_context"], values["storage_size_mb"] = types.StringValue("dev"), types.Int64Value(10)
 	values["config_paths"] = types.ListValueMust(types.StringType, []attr.Value{types.StringValue("/a"), types.StringValue("/b")})
+	values["image_pull_secrets"] = types.ListValueMust(types.StringType, []attr.Value{})
 	model := &providerModel{Kubernetes: types.ObjectValueMust(attributes, values)}
 	// What is set for Kubernetes is nothing to a user of Docker.
 	if _, err := p.settings(model); err != nil {
@@ -226,7 +227,7 @@ func TestSettingsOfKubernetes(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := settings.Kubernetes
-	if given.Cluster.ConfigContext != "dev" || given.Cluster.Token != "from-env" || len(given.Cluster.ConfigPaths) != 2 || given.StorageSizeMB != 10 {
+	if given.Cluster.ConfigContext != "dev" || given.Cluster.Token != "from-env" || len(given.Cluster.ConfigPaths) != 2 || given.StorageSizeMB != 10 || given.PullSecrets == nil {
 		t.Errorf("%+v", given)
 	}
 	built, err := realBuilders().Backend(*settings, slog.New(slog.DiscardHandler))

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -29,22 +27,12 @@ func dockerWorld(t *testing.T) (w *world, name, args string) {
 			t.Error(err)
 		}
 	})
-	var random [5]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		t.Fatal(err)
-	}
-	name = "c" + hex.EncodeToString(random[:])
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := backend.RemoveEnclave(ctx, name); err != nil {
-			t.Errorf("remove enclave %s: %v", name, err)
-		}
-	})
+	image := enclavetest.BuildImages(t, backend).Service
+	name = enclavetest.ReserveEnclave(t, backend)
 	t.Setenv("SUNDOG_OWNER", testOwner)
 	t.Setenv("SUNDOG_BACKEND", "docker")
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	encoded, err := json.Marshal(map[string]string{"image": enclavetest.BuildImages(t, backend).Service, "program": enclavetest.ServiceProgram})
+	encoded, err := json.Marshal(map[string]string{"image": image, "program": enclavetest.ServiceProgram})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ package enclave
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -30,7 +31,8 @@ type Enclaves interface {
 	// CreateEnclave makes an enclave and every object that it needs. It is idempotent for one owner: a half-made
 	// enclave of the same owner is completed, a whole one returned. One of another owner is a *OwnedError.
 	CreateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
-	// UpdateEnclave changes labels and expiry.
+	// UpdateEnclave changes labels and expiry, and how ports are exposed: what is there already follows, and no service is
+	// touched.
 	UpdateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
 	// Enclave finds one by name; ErrNotFound if there is none.
 	Enclave(ctx context.Context, name string) (*Enclave, error)
@@ -123,6 +125,8 @@ type Spec struct {
 	Labels map[string]string
 	// ExpiresAt is zero for an enclave that lives until it is removed.
 	ExpiresAt time.Time
+	// Exposure of ports; nil where what the enclave has is to stay as it is. Backends without a choice ignore it.
+	Exposure *Exposure
 }
 
 // Enclave is an existing enclave.
@@ -134,6 +138,8 @@ type Enclave struct {
 	Labels    map[string]string
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	// Exposure is what was asked for this enclave; nil if nothing was.
+	Exposure *Exposure
 	// Key is the enclave's random key (32 bytes) for keyed digests. It is kept beside the services.
 	Key []byte
 }
@@ -187,12 +193,26 @@ type Service struct {
 	Task bool
 }
 
+// NotRunning is the error of whatever needs a service that runs: it says why this one does not.
+func (s *Service) NotRunning() error {
+	switch {
+	case s.OutOfMemory:
+		return fmt.Errorf("the service is not running: it ran out of memory and was killed, exit code %d", s.ExitCode)
+	case s.State == StateExited:
+		return fmt.Errorf("the service is not running: it has exited with code %d", s.ExitCode)
+	default:
+		return fmt.Errorf("the service is not running: its state is %s", s.State)
+	}
+}
+
 // PublishedPort is a port and how it is reached from the user's machine.
 type PublishedPort struct {
 	plan.Port
 	// Host and HostPort are empty and zero when the port is not published (yet).
 	Host     string
 	HostPort int
+	// Secure tells that TLS ends on the way to a service that does not speak it itself.
+	Secure bool
 }
 
 // ServiceRequest asks for a service. The spec's runtime values are resolved already.
@@ -250,6 +270,14 @@ type ExecRequest struct {
 	Stdout, Stderr io.Writer
 	// Terminal gives the command a terminal. All that it writes is one stream then, and goes to Output or Stdout.
 	Terminal *Terminal
+}
+
+// Title names the command in errors by its first word: the others may hold secrets.
+func (r *ExecRequest) Title() string {
+	if len(r.Command) == 0 {
+		return "an empty command"
+	}
+	return fmt.Sprintf("%q", r.Command[0])
 }
 
 // Terminal is the terminal of one command.

@@ -136,7 +136,7 @@ func (d *differ) follow(i int) error {
 		return d.transition(i, operation.Service, fateStopped, ActionStop, enclave.StateStopped)
 	case *plan.RenderTemplates, *plan.UploadFiles:
 		return d.artifact(i, operation)
-	case *plan.Exec, *plan.Request, *plan.Wait, *plan.StoreServiceFiles, *plan.RunTask:
+	case plan.Imperative:
 		return d.step(i, operation)
 	case *plan.Verify:
 		return d.check(i, operation)
@@ -294,21 +294,12 @@ func (d *differ) check(i int, operation *plan.Verify) error {
 	return err
 }
 
+// stepID is the ID of an imperative instruction; empty for any other.
 func stepID(operation plan.Operation) string {
-	switch operation := operation.(type) {
-	case *plan.Exec:
-		return operation.ID
-	case *plan.Request:
-		return operation.ID
-	case *plan.Wait:
-		return operation.ID
-	case *plan.StoreServiceFiles:
-		return operation.ID
-	case *plan.RunTask:
-		return operation.ID
-	default:
-		return ""
+	if imperative, ok := operation.(plan.Imperative); ok {
+		return imperative.StepID()
 	}
+	return ""
 }
 
 func (d *differ) leftovers() {

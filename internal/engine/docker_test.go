@@ -2,8 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -46,25 +44,13 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	var random [5]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
-	w := &world{T: t, ctx: ctx, backend: backend, engine: engine.New(backend, engine.Options{}), enclave: "e" + hex.EncodeToString(random[:])}
+	w := &world{T: t, ctx: ctx, backend: backend, engine: engine.New(backend, engine.Options{})}
 	w.image = enclavetest.BuildImages(t, backend).Service
-	t.Cleanup(w.removeEnclave)
+	w.enclave = enclavetest.ReserveEnclave(t, backend)
 	w.must(backend.CreateEnclave(ctx, enclave.Spec{Name: w.enclave, Owner: owner}))
 	return w
-}
-
-func (w *world) removeEnclave() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := w.backend.RemoveEnclave(ctx, w.enclave); err != nil {
-		w.Errorf("remove enclave %s: %v", w.enclave, err)
-	}
 }
 
 func (w *world) must(_ any, err error) {
@@ -94,14 +80,7 @@ func (w *world) apply(operations ...plan.Operation) *engine.Result {
 func (w *world) fails(operations []plan.Operation, mentions ...string) *engine.Result {
 	w.Helper()
 	result, err := w.engine.Apply(w.ctx, w.request(operations...))
-	if err == nil {
-		w.Fatalf("there is no error, want one that mentions %q", mentions)
-	}
-	for _, text := range mentions {
-		if !strings.Contains(err.Error(), text) {
-			w.Errorf("the error does not mention %q: %v", text, err)
-		}
-	}
+	enclavetest.Mentions(w, err, mentions...)
 	return result
 }
 

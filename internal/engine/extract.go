@@ -82,34 +82,26 @@ func extractOne(ctx context.Context, expression string, input any) (any, error) 
 
 // toJQ gives values the types that jq works with.
 func toJQ(value any) any {
-	switch value := value.(type) {
-	case int64:
-		if value >= math.MinInt && value <= math.MaxInt {
-			return int(value)
+	return mapLeaves(value, func(leaf any) any {
+		number, ok := leaf.(int64)
+		switch {
+		case !ok:
+			return leaf
+		case number >= math.MinInt && number <= math.MaxInt:
+			return int(number)
+		default:
+			return big.NewInt(number)
 		}
-		return big.NewInt(value)
-	case []any:
-		list := make([]any, len(value))
-		for i, element := range value {
-			list[i] = toJQ(element)
-		}
-		return list
-	case map[string]any:
-		dict := make(map[string]any, len(value))
-		for key, element := range value {
-			dict[key] = toJQ(element)
-		}
-		return dict
-	default:
-		return value
-	}
+	})
 }
 
 // nullText stands for a null inside of an extracted value, as package authors know it from upstream.
 const nullText = "<nil>"
 
 // fromJQ gives jq's results the types of runtime values: whole numbers become integers.
-func fromJQ(value any) any {
+func fromJQ(value any) any { return mapLeaves(value, leafFromJQ) }
+
+func leafFromJQ(value any) any {
 	switch value := value.(type) {
 	case nil:
 		return nullText
@@ -125,18 +117,6 @@ func fromJQ(value any) any {
 		return value
 	case float64:
 		return wholeNumber(value)
-	case []any:
-		list := make([]any, len(value))
-		for i, element := range value {
-			list[i] = fromJQ(element)
-		}
-		return list
-	case map[string]any:
-		dict := make(map[string]any, len(value))
-		for key, element := range value {
-			dict[key] = fromJQ(element)
-		}
-		return dict
 	default:
 		return value
 	}

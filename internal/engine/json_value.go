@@ -51,31 +51,40 @@ func fromNumber(text string) (any, error) {
 	return value, nil
 }
 
-// markFloats makes whole floats keep a decimal point in JSON.
-func markFloats(value any) any {
+// mapLeaves gives a copy of a JSON-like value in which change was applied to everything that is neither list nor dict.
+func mapLeaves(value any, change func(leaf any) any) any {
 	switch value := value.(type) {
-	case float64:
-		if math.IsInf(value, 0) || math.IsNaN(value) {
-			return nil
-		}
-		text := strconv.FormatFloat(value, 'g', -1, 64)
-		if !strings.ContainsAny(text, ".e") {
-			text += ".0"
-		}
-		return json.Number(text)
 	case []any:
 		list := make([]any, len(value))
 		for i, element := range value {
-			list[i] = markFloats(element)
+			list[i] = mapLeaves(element, change)
 		}
 		return list
 	case map[string]any:
 		dict := make(map[string]any, len(value))
 		for key, element := range value {
-			dict[key] = markFloats(element)
+			dict[key] = mapLeaves(element, change)
 		}
 		return dict
 	default:
-		return value
+		return change(value)
 	}
+}
+
+// markFloats makes whole floats keep a decimal point in JSON.
+func markFloats(value any) any {
+	return mapLeaves(value, func(leaf any) any {
+		float, ok := leaf.(float64)
+		if !ok {
+			return leaf
+		}
+		if math.IsInf(float, 0) || math.IsNaN(float) {
+			return nil
+		}
+		text := strconv.FormatFloat(float, 'g', -1, 64)
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return json.Number(text)
+	})
 }

@@ -111,24 +111,12 @@ func (f exactFloat) String() string {
 // templateData gives data the types that templates work well with. Integers print exactly and compare as numbers as
 // they are.
 func templateData(value any) any {
-	switch value := value.(type) {
-	case float64:
-		return exactFloat(value)
-	case []any:
-		list := make([]any, len(value))
-		for i, element := range value {
-			list[i] = templateData(element)
+	return mapLeaves(value, func(leaf any) any {
+		if float, ok := leaf.(float64); ok {
+			return exactFloat(float)
 		}
-		return list
-	case map[string]any:
-		dict := make(map[string]any, len(value))
-		for key, element := range value {
-			dict[key] = templateData(element)
-		}
-		return dict
-	default:
-		return value
-	}
+		return leaf
+	})
 }
 
 // storeServiceFiles makes an artifact out of files of a service.

@@ -83,45 +83,19 @@ var placeMark = regexp.MustCompile(`(\{\{sundog:[a-zA-Z0-9._-]+#)\d+:`)
 func onceContents(p *plan.Plan) (map[int]string, error) {
 	contents, seen := map[int]string{}, map[string]int{}
 	for i := range p.Instructions {
-		if plan.RerunOf(p.Instructions[i].Operation) != plan.RerunOnce {
+		operation, ok := p.Instructions[i].Operation.(plan.Imperative)
+		if !ok || operation.RunsAgain() != plan.RerunOnce {
 			continue
 		}
-		text, err := json.Marshal(withoutPlace(p.Instructions[i].Operation))
+		text, err := json.Marshal(operation.WithoutPlace())
 		if err != nil {
 			return nil, instructionError(&p.Instructions[i], fmt.Errorf("describe the instruction: %w", err))
 		}
-		content := fmt.Sprintf("%T %s", p.Instructions[i].Operation, placeMark.ReplaceAllString(string(text), "$1:"))
+		content := fmt.Sprintf("%T %s", operation, placeMark.ReplaceAllString(string(text), "$1:"))
 		seen[content]++
 		contents[i] = fmt.Sprintf("%s %d", content, seen[content])
 	}
 	return contents, nil
-}
-
-func withoutPlace(operation plan.Operation) plan.Operation {
-	switch operation := operation.(type) {
-	case *plan.Exec:
-		copied := *operation
-		copied.ID = ""
-		return &copied
-	case *plan.Request:
-		copied := *operation
-		copied.ID = ""
-		return &copied
-	case *plan.Wait:
-		copied := *operation
-		copied.ID = ""
-		return &copied
-	case *plan.StoreServiceFiles:
-		copied := *operation
-		copied.ID = ""
-		return &copied
-	case *plan.RunTask:
-		copied := *operation
-		copied.ID = ""
-		return &copied
-	default:
-		return operation
-	}
 }
 
 // wanted tells whether an instruction is to run although nothing about it changed, and why.

@@ -15,18 +15,8 @@ const (
 
 // RerunOf tells when an operation runs again; for one that is not imperative it has no meaning.
 func RerunOf(operation Operation) Rerun {
-	switch operation := operation.(type) {
-	case *Exec:
-		return operation.Rerun
-	case *Request:
-		return operation.Rerun
-	case *Wait:
-		return operation.Rerun
-	case *StoreServiceFiles:
-		return operation.Rerun
-	case *RunTask:
-		return operation.Rerun
-	default:
-		return RerunChanged
+	if imperative, ok := operation.(Imperative); ok {
+		return imperative.RunsAgain()
 	}
+	return RerunChanged
 }

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -81,10 +79,9 @@ func toStates(result *engine.Result) map[string]forker.ContainerState {
 			if port.HostPort == 0 {
 				continue
 			}
-			address := net.JoinHostPort(port.Host, strconv.Itoa(port.HostPort))
-			state.Addresses[id] = address
-			if port.Application != "" {
-				state.URLs[id] = port.Application + "://" + address
+			state.Addresses[id] = port.Address()
+			if url := port.HostURL(); url != "" {
+				state.URLs[id] = url
 			}
 		}
 		states[name] = state

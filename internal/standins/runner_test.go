@@ -2,8 +2,6 @@ package standins
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"os"
 	"slices"
@@ -92,24 +90,15 @@ func TestDockerRunner(t *testing.T) {
 		t.Skip("SUNDOG_TEST_DOCKER=1 runs the tests that need a Docker Engine")
 	}
 	backend := docker.New(docker.Options{})
-	defer func() {
+	t.Cleanup(func() {
 		if err := backend.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	image := enclavetest.BuildImages(t, backend).Service
-	var random [5]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		t.Fatal(err)
-	}
+	name := enclavetest.ReserveEnclave(t, backend)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	name := "r" + hex.EncodeToString(random[:])
-	defer func() {
-		if err := backend.RemoveEnclave(context.WithoutCancel(ctx), name); err != nil {
-			t.Error(err)
-		}
-	}()
 	if _, err := backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: "me"}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,15 +13,16 @@ import (
 )
 
 type enclaveModel struct {
-	Name      types.String   `tfsdk:"name"`
-	TTL       types.String   `tfsdk:"ttl"`
-	Labels    types.Map      `tfsdk:"labels"`
-	Timeouts  timeouts.Value `tfsdk:"timeouts"`
-	ID        types.String   `tfsdk:"id"`
-	Backend   types.String   `tfsdk:"backend"`
-	Network   types.String   `tfsdk:"network"`
-	CreatedAt types.String   `tfsdk:"created_at"`
-	ExpiresAt types.String   `tfsdk:"expires_at"`
+	Name       types.String   `tfsdk:"name"`
+	TTL        types.String   `tfsdk:"ttl"`
+	Labels     types.Map      `tfsdk:"labels"`
+	Kubernetes types.Object   `tfsdk:"kubernetes"`
+	Timeouts   timeouts.Value `tfsdk:"timeouts"`
+	ID         types.String   `tfsdk:"id"`
+	Backend    types.String   `tfsdk:"backend"`
+	Network    types.String   `tfsdk:"network"`
+	CreatedAt  types.String   `tfsdk:"created_at"`
+	ExpiresAt  types.String   `tfsdk:"expires_at"`
 }
 
 // ttl is zero where there is none. The validator has seen the text already.
@@ -52,6 +53,7 @@ func (m *enclaveModel) refreshed(found *backend.Enclave) error {
 	if len(found.Labels) > 0 || !m.Labels.IsNull() {
 		m.Labels = value.StringMap(found.Labels)
 	}
+	m.refreshKubernetes(found)
 	if found.ExpiresAt.IsZero() {
 		m.TTL = types.StringNull()
 		return nil

@@ -124,6 +124,7 @@ func (r *enclaveResource) create(ctx context.Context, engine backend.Backend, pl
 		Name: plan.Name.ValueString(), Owner: owner, Labels: value.Strings(plan.Labels),
 		ExpiresAt: expiry(time.Now(), ttl),
 	}
+	plan.onlyKubernetes(engine, &spec)
 	made, err := engine.CreateEnclave(ctx, spec)
 	if err != nil {
 		return r.halfMade(ctx, engine, spec), err
@@ -143,10 +144,10 @@ func (r *enclaveResource) halfMade(ctx context.Context, engine backend.Backend, 
 	return found
 }
 
-// adjust corrects labels and expiry where they differ: the ttl counts from the creation, which may have been long ago.
+// adjust corrects what differs: the ttl counts from the creation, which may have been long ago.
 func adjust(ctx context.Context, engine backend.Backend, spec backend.Spec, found *backend.Enclave, ttl time.Duration) (*backend.Enclave, error) {
 	spec.ExpiresAt = expiry(found.CreatedAt, ttl)
-	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) {
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && sameExposure(spec.Exposure, found.Exposure) {
 		return found, nil
 	}
 	updated, err := engine.UpdateEnclave(ctx, spec)
@@ -206,7 +207,7 @@ func (r *enclaveResource) Read(ctx context.Context, req resource.ReadRequest, re
 	resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 }
 
-// Update implements resource.Resource: labels and expiry change in place.
+// Update implements resource.Resource: all but the name changes in place.
 func (r *enclaveResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan enclaveModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -244,7 +245,9 @@ func (r *enclaveResource) update(ctx context.Context, plan *enclaveModel) (*back
 		return nil, err
 	}
 	// An imported enclave keeps its owner: importing is taking note, not taking possession.
-	return adjust(ctx, engine, backend.Spec{Name: found.Name, Owner: found.Owner, Labels: value.Strings(plan.Labels)}, found, ttl)
+	spec := backend.Spec{Name: found.Name, Owner: found.Owner, Labels: value.Strings(plan.Labels)}
+	plan.onlyKubernetes(engine, &spec)
+	return adjust(ctx, engine, spec, found, ttl)
 }
 
 // Delete implements resource.Resource. An enclave that is gone already is success.

@@ -43,10 +43,11 @@ func (r *enclaveResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 				MarkdownDescription: "Labels for the enclave's objects on the engine. Keys under `sundog.dev/` are Sundog's own.",
 				Validators:          []validator.Map{check.Keys("keys outside of sundog.dev/", checkLabelKey)},
 			},
+			"kubernetes": kubernetesAttribute(),
 			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
 				Create: true, Update: true, Delete: true,
 				CreateDescription: "How long making the enclave may take. Default `5m`.",
-				UpdateDescription: "How long changing its labels may take. Default `5m`.",
+				UpdateDescription: "How long changing it in place may take. Default `5m`.",
 				DeleteDescription: "How long removing everything in it may take. Default `5m`.",
 			}),
 			"id": schema.StringAttribute{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
@@ -31,6 +32,18 @@ type applied struct {
 	state       *forkModel
 	memory      *memory
 	diagnostics diag.Diagnostics
+}
+
+// write puts what an apply leaves into its response.
+func (a applied) write(ctx context.Context, state *tfsdk.State, kept private.Writer) diag.Diagnostics {
+	diagnostics := a.diagnostics
+	if a.state != nil {
+		diagnostics.Append(state.Set(ctx, a.state)...)
+	}
+	if a.memory != nil {
+		diagnostics.Append(private.Write(ctx, kept, memoryKey, *a.memory)...)
+	}
+	return diagnostics
 }
 
 // apply carries the plan out; it is the body of Create (where prior is nil) and Update.

@@ -279,24 +279,14 @@ func (m *forkModel) sameInputs(other *forkModel) bool {
 }
 
 // writePlan writes the computed attributes one by one.
-func (m *forkModel) writePlan(ctx context.Context, target interface {
-	SetAttribute(ctx context.Context, path path.Path, val any) diag.Diagnostics
-},
-) diag.Diagnostics {
-	var diagnostics diag.Diagnostics
-	for _, attribute := range []struct {
-		name  string
-		value attr.Value
-	}{
-		{"id", m.ID},
-		{"status", m.Status},
-		{"fidelity", m.Fidelity},
-		{"findings_count", m.FindingsCount},
-		{"resources", m.Resources},
-	} {
-		diagnostics.Append(target.SetAttribute(ctx, path.Root(attribute.name), attribute.value)...)
-	}
-	return diagnostics
+func (m *forkModel) writePlan(ctx context.Context, target value.AttributeSetter) diag.Diagnostics {
+	return value.SetAttributes(ctx, target,
+		value.Attribute{Name: "id", Value: m.ID},
+		value.Attribute{Name: "status", Value: m.Status},
+		value.Attribute{Name: "fidelity", Value: m.Fidelity},
+		value.Attribute{Name: "findings_count", Value: m.FindingsCount},
+		value.Attribute{Name: "resources", Value: m.Resources},
+	)
 }
 
 func forkID(account, name string) string { return account + "/" + name }

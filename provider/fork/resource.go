@@ -69,14 +69,7 @@ func (r *forkResource) Create(ctx context.Context, req resource.CreateRequest, r
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	done := r.apply(ctx, "create", &plan, nil)
-	resp.Diagnostics.Append(done.diagnostics...)
-	if done.state != nil {
-		resp.Diagnostics.Append(resp.State.Set(ctx, done.state)...)
-	}
-	if done.memory != nil {
-		resp.Diagnostics.Append(private.Write(ctx, resp.Private, memoryKey, *done.memory)...)
-	}
+	resp.Diagnostics.Append(r.apply(ctx, "create", &plan, nil).write(ctx, &resp.State, resp.Private)...)
 }
 
 // Update implements resource.Resource.
@@ -96,14 +89,7 @@ func (r *forkResource) Update(ctx context.Context, req resource.UpdateRequest, r
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	done := r.apply(ctx, "update", &plan, &before{state: &prior, memory: remembered})
-	resp.Diagnostics.Append(done.diagnostics...)
-	if done.state != nil {
-		resp.Diagnostics.Append(resp.State.Set(ctx, done.state)...)
-	}
-	if done.memory != nil {
-		resp.Diagnostics.Append(private.Write(ctx, resp.Private, memoryKey, *done.memory)...)
-	}
+	resp.Diagnostics.Append(r.apply(ctx, "update", &plan, &before{state: &prior, memory: remembered}).write(ctx, &resp.State, resp.Private)...)
 }
 
 // Read implements resource.Resource. Gone is told from "could not ask".

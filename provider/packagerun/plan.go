@@ -257,29 +257,19 @@ func (m *runModel) setID() {
 }
 
 // writePlan writes the computed attributes one by one, which keeps what the configuration says as it is.
-func (m *runModel) writePlan(ctx context.Context, target interface {
-	SetAttribute(ctx context.Context, path path.Path, val any) diag.Diagnostics
-},
-) diag.Diagnostics {
-	var diagnostics diag.Diagnostics
-	for _, attribute := range []struct {
-		name  string
-		value attr.Value
-	}{
-		{"name", m.Name},
-		{"id", m.ID},
-		{"status", m.Status},
-		{"package_name", m.PackageName},
-		{"package_digest", m.PackageDigest},
-		{"files", m.Files},
-		{"artifacts", m.Artifacts},
-		{"services", m.Services},
-		{"output", m.Output},
-		{"sensitive_output", m.SensitiveOutput},
-	} {
-		diagnostics.Append(target.SetAttribute(ctx, path.Root(attribute.name), attribute.value)...)
-	}
-	return diagnostics
+func (m *runModel) writePlan(ctx context.Context, target value.AttributeSetter) diag.Diagnostics {
+	return value.SetAttributes(ctx, target,
+		value.Attribute{Name: "name", Value: m.Name},
+		value.Attribute{Name: "id", Value: m.ID},
+		value.Attribute{Name: "status", Value: m.Status},
+		value.Attribute{Name: "package_name", Value: m.PackageName},
+		value.Attribute{Name: "package_digest", Value: m.PackageDigest},
+		value.Attribute{Name: "files", Value: m.Files},
+		value.Attribute{Name: "artifacts", Value: m.Artifacts},
+		value.Attribute{Name: "services", Value: m.Services},
+		value.Attribute{Name: "output", Value: m.Output},
+		value.Attribute{Name: "sensitive_output", Value: m.SensitiveOutput},
+	)
 }
 
 const maskedWarning = "what the package returns contains sensitive arguments, which read " + value.Masked + " in output: return them " +

@@ -14,7 +14,6 @@ import (
 	backend "github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/diagnose"
-	"github.com/sundog-dev/terraform-provider-sundog/provider/private"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/succession"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/value"
@@ -61,14 +60,7 @@ func (r *runResource) Create(ctx context.Context, req resource.CreateRequest, re
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	done := r.apply(ctx, "create", &plan, writeOnly, nil)
-	resp.Diagnostics.Append(done.diagnostics...)
-	if done.state != nil {
-		resp.Diagnostics.Append(resp.State.Set(ctx, done.state)...)
-	}
-	if done.memory != nil {
-		resp.Diagnostics.Append(private.Write(ctx, resp.Private, memoryKey, *done.memory)...)
-	}
+	resp.Diagnostics.Append(r.apply(ctx, "create", &plan, writeOnly, nil).write(ctx, &resp.State, resp.Private)...)
 }
 
 // Update implements resource.Resource: the engine works out what is to be done, healing included.
@@ -87,14 +79,7 @@ func (r *runResource) Update(ctx context.Context, req resource.UpdateRequest, re
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	done := r.apply(ctx, "update", &plan, writeOnly, &before{state: &prior, memory: remembered})
-	resp.Diagnostics.Append(done.diagnostics...)
-	if done.state != nil {
-		resp.Diagnostics.Append(resp.State.Set(ctx, done.state)...)
-	}
-	if done.memory != nil {
-		resp.Diagnostics.Append(private.Write(ctx, resp.Private, memoryKey, *done.memory)...)
-	}
+	resp.Diagnostics.Append(r.apply(ctx, "update", &plan, writeOnly, &before{state: &prior, memory: remembered}).write(ctx, &resp.State, resp.Private)...)
 }
 
 // Read implements resource.Resource. Gone is told from "could not ask": an engine that is away must not empty the state.

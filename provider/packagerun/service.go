@@ -2,9 +2,6 @@ package packagerun
 
 import (
 	"maps"
-	"net"
-	"strconv"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -154,28 +151,8 @@ func observedPort(published backend.PublishedPort, known port, gone bool) port {
 		return p
 	}
 	p.HostPort = types.Int64Value(int64(published.HostPort))
-	p.URL = value.StringOrNull(hostURL(published))
+	p.URL = value.StringOrNull(published.HostURL())
 	return p
-}
-
-// hostURL is how a port is reached from the engine's machine: the package's own URL with the host and port put in, or one
-// made from the application protocol; empty where neither is there.
-func hostURL(published backend.PublishedPort) string {
-	address := net.JoinHostPort(published.Host, strconv.Itoa(published.HostPort))
-	if published.URL != "" {
-		scheme, rest, found := strings.Cut(published.URL, "://")
-		if !found {
-			return published.URL
-		}
-		if _, path, hasPath := strings.Cut(rest, "/"); hasPath {
-			return scheme + "://" + address + "/" + path
-		}
-		return scheme + "://" + address
-	}
-	if published.Application == "" {
-		return ""
-	}
-	return strings.ToLower(published.Application) + "://" + address
 }
 
 func orElse(v, fallback types.String) types.String {

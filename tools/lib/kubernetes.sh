@@ -11,6 +11,8 @@
 #   SUNDOG_TEST_KUBERNETES_IMAGE     in place of LOAD, for the backend's own tests: where their image was pushed to
 #   SUNDOG_TEST_KUBERNETES_MACHINE   name or address by which pods reach this machine; default: the address from which it
 #                                    speaks to the API server
+#   SUNDOG_TEST_KUBERNETES_NETWORK   the file of the only node's network namespace (/proc/ID/ns/net), where the test's registry
+#                                    listens too; none: what needs one is skipped
 
 # The tool's folder. It has build.sh, up.sh, which prints a kubeconfig's path, image.sh and down.sh.
 KUBE_TOOL=${SUNDOG_KUBE_TOOL:-$ROOT/../shared/tools/kube}
@@ -40,10 +42,12 @@ setup_kubernetes() {
 		: "${SUNDOG_TEST_KUBERNETES_UNLOAD:=ctr --address $(kube_setting 'echo "$KUBE_STATE"')/run/containerd.sock --namespace k8s.io images rm}"
 		# shellcheck disable=SC2016 # it is for the tool's own shell
 		: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kube_setting 'echo "$HOST_IP"')}"
+		# shellcheck disable=SC2016 # it is for the tool's own shell
+		: "${SUNDOG_TEST_KUBERNETES_NETWORK:=/proc/$(kube_setting 'init_pid "$(running_pid)"')/ns/net}"
 	fi
 	: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kubernetes_machine)}"
 	export KUBECONFIG SUNDOG_TEST_KUBERNETES=1 SUNDOG_TEST_KUBERNETES_LOAD SUNDOG_TEST_KUBERNETES_UNLOAD \
-		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE
+		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE SUNDOG_TEST_KUBERNETES_NETWORK
 }
 
 # kube_setting COMMAND: runs a command with the tool's own settings and functions.

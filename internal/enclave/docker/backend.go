@@ -20,6 +20,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // backendName is the name of this kind of backend in ids and configurations.
@@ -36,6 +37,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Subnets is where enclaves' networks get their subnets from; its zero value means the engine's own pools.
 	Subnets SubnetPool
+	// Logins are the credentials for registries; the zero value means those of the user's Docker configuration.
+	Logins registry.Logins
 }
 
 // Backend is an enclave.Backend on one Docker Engine. It is safe for concurrent use.
@@ -43,6 +46,7 @@ type Backend struct {
 	logger  *slog.Logger
 	connect func() (*connection, error)
 	pool    SubnetPool
+	logins  registry.Logins
 	// routes tells what this machine reaches by itself; tests put others in its place.
 	routes func() ([]route, error)
 	// records serialises writers of one record within this process; across processes the engine's lock does.
@@ -83,7 +87,7 @@ type connection struct {
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.
 func New(options Options) *Backend {
-	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, routes: machineRoutes}
+	backend := &Backend{logger: options.Logger, silence: defaultSilence, pool: options.Subnets, logins: options.Logins, routes: machineRoutes}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}

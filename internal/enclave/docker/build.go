@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
@@ -29,7 +30,7 @@ func (b *Backend) buildImage(ctx context.Context, conn *connection, image plan.I
 		}
 		return &enclave.ImageError{Image: image.Name, Action: actionBuild, Err: err}
 	}
-	job, err := newBuildJob(image, name)
+	job, err := b.newBuildJob(image, name)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -67,9 +68,10 @@ type buildJob struct {
 	spec    *plan.Build
 	visible *plan.FileTree // what the build's instructions can see of the context
 	digest  string
+	logins  registry.Logins // for the registries of the images that it builds on
 }
 
-func newBuildJob(image plan.Image, name reference.Named) (*buildJob, error) {
+func (b *Backend) newBuildJob(image plan.Image, name reference.Named) (*buildJob, error) {
 	visible, err := image.Build.Visible()
 	if err != nil {
 		return nil, err
@@ -78,7 +80,7 @@ func newBuildJob(image plan.Image, name reference.Named) (*buildJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &buildJob{name: name, spec: image.Build, visible: visible, digest: digest}, nil
+	return &buildJob{name: name, spec: image.Build, visible: visible, digest: digest, logins: b.logins}, nil
 }
 
 // options are what both builders are asked for.

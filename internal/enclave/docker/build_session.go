@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // errNoSession tells that an engine does not take sessions, and so has no BuildKit.
@@ -50,7 +51,7 @@ func (c *connection) buildInSession(ctx context.Context, job *buildJob, fail fun
 		// Of this BuildKit fetches the build file alone, which may be ignored, and what a link in its place leads to.
 		"dockerfile": newBuildFiles(job.spec.Context.Files, fail),
 	}))
-	opened.Allow(registryCredentials{})
+	opened.Allow(registryCredentials{logins: job.logins})
 	connected := make(chan error, 1)
 	go func() {
 		err := opened.Run(ctx, func(ctx context.Context, protocol string, meta map[string][]string) (net.Conn, error) {
@@ -96,18 +97,21 @@ func (c *connection) sessionError(err error) error {
 }
 
 // registryCredentials gives BuildKit the user's credentials for the registries that a build pulls from.
-type registryCredentials struct{ auth.UnimplementedAuthServer }
+type registryCredentials struct {
+	auth.UnimplementedAuthServer
+	logins registry.Logins
+}
 
 // Register implements session.Attachable.
 func (r registryCredentials) Register(server *grpc.Server) { auth.RegisterAuthServer(server, r) }
 
 // Credentials implements auth.AuthServer. A registry without credentials is asked without any.
-func (registryCredentials) Credentials(_ context.Context, request *auth.CredentialsRequest) (*auth.CredentialsResponse, error) {
+func (r registryCredentials) Credentials(_ context.Context, request *auth.CredentialsRequest) (*auth.CredentialsResponse, error) {
 	address := request.Host
 	if address == "registry-1.docker.io" {
-		address = hubIndex
+		address = registry.HubIndex
 	}
-	found, err := userCredentials(address)
+	found, err := r.logins.Of(address)
 	if err != nil {
 		return nil, err
 	}

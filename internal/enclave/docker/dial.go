@@ -49,7 +49,7 @@ func (b *Backend) dial(ctx context.Context, conn *connection, name, service, tra
 		if err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("the service is not running: %s", describeState(found))
+		return nil, found.NotRunning()
 	}
 	address, local := ownAddress(inspected, networkName(name))
 	if local {

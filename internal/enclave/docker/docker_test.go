@@ -20,9 +20,7 @@ func TestDockerObservesWithAConstantNumberOfCalls(t *testing.T) {
 	t.Parallel()
 	direct := dockerBackend(t)
 	images := enclavetest.BuildImages(t, direct)
-	name := reserveEnclave(t, direct)
-	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, direct)
 	counter := newGate(t, direct, 0, nil)
 	backend := New(Options{Host: counter.Host})
 	observe := func() int64 {
@@ -47,9 +45,7 @@ func TestDockerKeepsSecretsOutOfLabels(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	request := serviceRequest(t, backend, images.Service)
 	request.Spec.Env = map[string]string{"PASSWORD": "hunter2"}
 	request.Spec.VolatileEnv = map[string]string{"TOKEN": "hunter2"}
@@ -77,9 +73,7 @@ func TestDockerStartsPersistentDirectoriesWithTheImagesFiles(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	request := serviceRequest(t, backend, images.Service)
 	request.Spec.Files = map[string]plan.Mount{"/seed": {PersistentKey: "store"}}
 	must(t, createAndStart(t.Context(), backend, name, request))
@@ -92,9 +86,7 @@ func TestDockerNamesForeignersInItsNetwork(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	conn := connectionOf(t, backend)
 	foreigner := createForeigner(t, conn, images.Service, networkName(name), name+"-foreigner")
 	mentions(t, backend.RemoveEnclave(t.Context(), name), name, networkName(name), name+"-foreigner", "docker network disconnect")
@@ -115,9 +107,7 @@ func TestDockerTellsItsCapacity(t *testing.T) {
 func TestDockerNotesAreStamped(t *testing.T) {
 	t.Parallel()
 	one, other := dockerBackend(t), dockerBackend(t)
-	name := reserveEnclave(t, one)
-	_, err := one.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, one)
 	conn := connectionOf(t, one)
 	for i, text := range []string{"1", "2", "3", "4"} {
 		writer := []*Backend{one, other}[i%2]

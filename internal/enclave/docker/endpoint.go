@@ -17,6 +17,8 @@ import (
 
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/moby/moby/client"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // endpoint is where the engine is and why it was chosen.
@@ -56,7 +58,7 @@ func tlsDirectoryFromEnvironment(host string) string {
 		return ""
 	}
 	if directory == "" {
-		directory = configDirectory()
+		directory = registry.ConfigDirectory()
 	}
 	return directory
 }
@@ -65,10 +67,10 @@ func contextName() (name, chosen string, err error) {
 	if name := os.Getenv("DOCKER_CONTEXT"); name != "" {
 		return name, "DOCKER_CONTEXT=" + name, nil
 	}
-	if configDirectory() == "" {
+	if registry.ConfigDirectory() == "" {
 		return "", "", nil
 	}
-	file := filepath.Join(configDirectory(), configFile)
+	file := filepath.Join(registry.ConfigDirectory(), configFile)
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", nil
@@ -90,7 +92,7 @@ func contextName() (name, chosen string, err error) {
 func readContext(name, chosen string) (endpoint, error) {
 	sum := sha256.Sum256([]byte(name))
 	folder := hex.EncodeToString(sum[:])
-	file := filepath.Join(configDirectory(), "contexts", "meta", folder, "meta.json")
+	file := filepath.Join(registry.ConfigDirectory(), "contexts", "meta", folder, "meta.json")
 	result := endpoint{Host: "the Docker context " + name, Chosen: chosen}
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,7 +112,7 @@ func readContext(name, chosen string) (endpoint, error) {
 		return result, fmt.Errorf("the Docker context %q has no endpoint for Docker (%s)", name, file)
 	}
 	result.Host = host
-	material := filepath.Join(configDirectory(), "contexts", "tls", folder, "docker")
+	material := filepath.Join(registry.ConfigDirectory(), "contexts", "tls", folder, "docker")
 	if _, err := os.Stat(material); err == nil {
 		result.TLSDirectory = material
 	}
@@ -118,18 +120,6 @@ func readContext(name, chosen string) (endpoint, error) {
 }
 
 const configFile = "config.json"
-
-// configDirectory is where the Docker CLI keeps its configuration; empty where there is not even a home.
-func configDirectory() string {
-	if directory := os.Getenv("DOCKER_CONFIG"); directory != "" {
-		return directory
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(home, ".docker")
-}
 
 // client makes a client without connecting. The version of the API is negotiated at the first request.
 func (e endpoint) client() (*client.Client, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // cleanEnvironment takes away all that chooses an engine, and gives a folder for the CLI's configuration.
@@ -105,8 +106,8 @@ func TestEndpointNeedsNoHome(t *testing.T) {
 	if got.Host != client.DefaultDockerHost {
 		t.Errorf("got %+v", got)
 	}
-	if settings, err := dockerSettings(); err != nil || len(settings.AuthConfigs) != 0 {
-		t.Errorf("got %v, %v, want no credentials", settings, err)
+	if found, err := (registry.Logins{}).All(); err != nil || len(found) != 0 {
+		t.Errorf("got %v, %v, want no credentials", found, err)
 	}
 }
 

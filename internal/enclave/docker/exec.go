@@ -33,17 +33,9 @@ func (b *Backend) Exec(ctx context.Context, name, service string, request enclav
 	}
 	result, err := b.exec(ctx, conn, name, service, request)
 	if err != nil {
-		return nil, fmt.Errorf("run %s in service %q of enclave %q: %w", commandName(request.Command), service, name, err)
+		return nil, fmt.Errorf("run %s in service %q of enclave %q: %w", request.Title(), service, name, err)
 	}
 	return result, nil
-}
-
-// commandName names a command in errors by its first word: the others may hold secrets.
-func commandName(command []string) string {
-	if len(command) == 0 {
-		return "an empty command"
-	}
-	return fmt.Sprintf("%q", command[0])
 }
 
 func (b *Backend) exec(ctx context.Context, conn *connection, name, service string, request enclave.ExecRequest) (*enclave.ExecResult, error) {
@@ -124,7 +116,7 @@ func (c *connection) attach(ctx context.Context, id string, request enclave.Exec
 func (b *Backend) explainExec(ctx context.Context, conn *connection, name, service string, err error) error {
 	if errdefs.IsConflict(err) || strings.Contains(err.Error(), "is not running") {
 		if found, inspectErr := b.Service(ctx, name, service); inspectErr == nil && found.State != enclave.StateRunning {
-			return fmt.Errorf("the service is not running: %s", describeState(found))
+			return found.NotRunning()
 		}
 	}
 	return conn.translate(err)
@@ -140,7 +132,7 @@ func (b *Backend) explainEnd(ctx context.Context, name, service, reason string) 
 			return err
 		}
 		if found.State != enclave.StateRunning {
-			return fmt.Errorf("the service is not running: %s", describeState(found))
+			return found.NotRunning()
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			return errors.New(reason)

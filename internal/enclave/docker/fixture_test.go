@@ -2,8 +2,6 @@ package docker
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -23,7 +21,15 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-const testOwner = "enclavetest"
+const testOwner = enclavetest.Owner
+
+// The words of the suite serve the tests of this package as well.
+var (
+	must           = enclavetest.Must
+	mentions       = enclavetest.Mentions
+	exec1          = enclavetest.Exec
+	createAndStart = enclavetest.CreateAndStart
+)
 
 // dockerBackend is a backend on the engine of this machine.
 func dockerBackend(t *testing.T) *Backend {
@@ -48,42 +54,25 @@ func connectionOf(t *testing.T, backend *Backend) *connection {
 	return conn
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mentions(t *testing.T, err error, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("there is no error, want one that mentions %q", texts)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("error does not mention %q: %v", text, err)
-		}
-	}
-}
-
 // reserveEnclave gives a free name, and makes sure in the end that nothing bears it.
 func reserveEnclave(t *testing.T, backend *Backend) string {
 	t.Helper()
-	var random [5]byte
-	_, err := rand.Read(random[:])
-	must(t, err)
-	name := "t" + hex.EncodeToString(random[:])
+	var name string
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := backend.RemoveEnclave(ctx, name); err != nil {
-			t.Error(err)
-		}
-		if remaining := connectionOf(t, backend).remaining(ctx, name); remaining != "" {
+		if remaining := connectionOf(t, backend).remaining(context.Background(), name); remaining != "" {
 			t.Errorf("there remain %s", remaining)
 		}
 	})
+	name = enclavetest.ReserveEnclave(t, backend)
+	return name
+}
+
+// makeEnclave makes an enclave for one test.
+func makeEnclave(t *testing.T, backend *Backend) string {
+	t.Helper()
+	name := reserveEnclave(t, backend)
+	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+	must(t, err)
 	return name
 }
 
@@ -97,16 +86,6 @@ func serviceRequest(t *testing.T, backend *Backend, image string) enclave.Servic
 		Ports: map[string]plan.Port{"http": {Number: 8080, Transport: "TCP"}},
 		Files: map[string]plan.Mount{"/keep": {PersistentKey: "store"}},
 	}}
-}
-
-func exec1(t *testing.T, backend *Backend, name, service string, arguments ...string) string {
-	t.Helper()
-	result, err := backend.Exec(t.Context(), name, service, enclave.ExecRequest{Command: append([]string{enclavetest.ServiceProgram}, arguments...)})
-	must(t, err)
-	if result.Code != 0 {
-		t.Fatalf("%v ended with code %d: %s", arguments, result.Code, result.Output)
-	}
-	return result.Output
 }
 
 // gate stands between a backend and the engine. It counts requests and can close after some of them.

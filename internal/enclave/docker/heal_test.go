@@ -104,9 +104,7 @@ func TestDockerReplacesHalfMadeServices(t *testing.T) {
 	backend := dockerBackend(t)
 	conn := connectionOf(t, backend)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	request := serviceRequest(t, backend, images.Service)
 	created, err := backend.CreateService(t.Context(), name, request)
 	must(t, err)
@@ -314,9 +312,7 @@ func (k *killing) checkHealed(limit int64) {
 func TestDockerTakesLocksOver(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	t.Run("of a process that was killed", func(t *testing.T) {
 		t.Parallel()
 		command := child(t.Context(), t, childJob{Kind: "lock", Enclave: name})
@@ -404,9 +400,7 @@ func TestDockerTakesLocksOver(t *testing.T) {
 func TestDockerRenewsItsLocks(t *testing.T) {
 	t.Parallel()
 	backend := dockerBackend(t)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	unlock, err := backend.Lock(t.Context(), name, "l", "me")
 	must(t, err)
 	defer unlock()

@@ -150,7 +150,7 @@ func (b *Backend) RegistryDigest(ctx context.Context, image plan.Image) (string,
 	if err != nil || image.Build != nil {
 		return "", fmt.Errorf("image %q stands in no registry: %w", image.Name, enclave.ErrNotFound)
 	}
-	credentials, err := registryAuth(image.Registry, name)
+	credentials, err := registryAuth(b.logins, image.Registry, name)
 	if err != nil {
 		return "", fmt.Errorf("ask the registry for image %q: %w", image.Name, err)
 	}

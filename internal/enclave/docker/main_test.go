@@ -71,14 +71,6 @@ func runChild(text string) error {
 	}
 }
 
-func createAndStart(ctx context.Context, backend *Backend, name string, request enclave.ServiceRequest) error {
-	if _, err := backend.CreateService(ctx, name, request); err != nil {
-		return err
-	}
-	_, err := backend.StartService(ctx, name, request.Spec.Name)
-	return err
-}
-
 // bridge joins this process's input and output with a socket.
 func bridge(socket string) error {
 	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", socket)

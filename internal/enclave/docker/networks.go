@@ -172,11 +172,6 @@ func dynamicRange(subnet netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(bytes), bit+1)
 }
 
-func (c *connection) removeNetwork(ctx context.Context, id string) error {
-	_, err := c.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
-	return c.translate(ignoreMissing(err))
-}
-
 // oldestNetwork picks one deterministically, should there be several.
 func oldestNetwork(networks []network.Summary) network.Summary {
 	return slices.MinFunc(networks, func(a, b network.Summary) int {

@@ -243,15 +243,3 @@ func parseTime(text string) time.Time {
 	}
 	return parsed.UTC()
 }
-
-// describeState says in words why a service cannot be used.
-func describeState(service *enclave.Service) string {
-	switch {
-	case service.OutOfMemory:
-		return fmt.Sprintf("it ran out of memory and was killed, exit code %d", service.ExitCode)
-	case service.State == enclave.StateExited:
-		return fmt.Sprintf("it has exited with code %d", service.ExitCode)
-	default:
-		return "its state is " + string(service.State)
-	}
-}

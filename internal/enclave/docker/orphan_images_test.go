@@ -52,9 +52,7 @@ func TestDockerFindsImagesThatNoEnclaveUses(t *testing.T) {
 	if unused == nil || unused.ID == "" || unused.Bytes == 0 || unused.CreatedAt.IsZero() {
 		t.Fatalf("got %+v", unused)
 	}
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	// What an enclave's store lists is used, also while there is no container of it.
 	must(t, conn.noteImage(t.Context(), name, enclave.Image{Name: image, ID: unused.ID}))
 	if found := listed(); found != nil {

@@ -29,9 +29,7 @@ func TestDockerFindsAndRemovesOrphans(t *testing.T) {
 	backend := dockerBackend(t)
 	conn := connectionOf(t, backend)
 	image := enclavetest.BuildImages(t, backend).Service
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	must(t, createAndStart(t.Context(), backend, name, serviceRequest(t, backend, image)))
 	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("big", 0o644, strings.Repeat("x", smallArtifact))})
 	must(t, err)

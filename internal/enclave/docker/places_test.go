@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
@@ -51,9 +50,7 @@ func TestDockerNamesWhoHoldsAPort(t *testing.T) {
 	backend := dockerBackend(t)
 	conn := connectionOf(t, backend)
 	images := enclavetest.BuildImages(t, backend)
-	name := reserveEnclave(t, backend)
-	_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, backend)
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	defer listener.Close()

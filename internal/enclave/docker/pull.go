@@ -10,12 +10,13 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
 // pullImage pulls an image with the credentials of the package, else with those of the user's Docker configuration.
 func (b *Backend) pullImage(ctx context.Context, conn *connection, image plan.Image, name reference.Named) (*enclave.Image, error) {
-	credentials, err := registryAuth(image.Registry, name)
+	credentials, err := registryAuth(b.logins, image.Registry, name)
 	if err != nil {
 		return nil, &enclave.ImageError{Image: image.Name, Action: actionPull, Err: err}
 	}
@@ -79,7 +80,7 @@ func explainPull(err error, given *plan.RegistryCredentials, name reference.Name
 		}
 		host := reference.Domain(name)
 		switch {
-		case isGiven(given):
+		case registry.IsGiven(given):
 			return fmt.Errorf("the registry %s refuses the credentials that the package gives in its ImageSpec: correct username and password there: %s", host, text)
 		case authenticated:
 			return fmt.Errorf("the registry %s refuses the credentials of the Docker configuration: renew them by `docker login %s`: %s", host, host, text)

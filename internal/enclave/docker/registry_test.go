@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,9 +16,11 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/moby/moby/api/pkg/authconfig"
-	"github.com/moby/moby/api/types/registry"
+	engineregistry "github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
-	"golang.org/x/crypto/bcrypt"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // testRegistry is a real image registry on this machine, for one test, that asks for a password. The engine takes
@@ -31,32 +31,11 @@ type testRegistry struct {
 	address string
 }
 
-const registryUser, registryPassword = "anna", "s3cret"
+const registryUser, registryPassword = enclavetest.RegistryUser, enclavetest.RegistryPassword
 
 func newTestRegistry(t *testing.T, conn *connection) *testRegistry {
 	t.Helper()
-	program := os.Getenv("SUNDOG_TEST_REGISTRY")
-	if program == "" {
-		t.Skip("SUNDOG_TEST_REGISTRY says where the program of tools/registry is")
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(registryPassword), bcrypt.MinCost)
-	must(t, err)
-	folder := t.TempDir()
-	writeFile(t, registryUser+":"+string(hash)+"\n", folder, "htpasswd")
-	command := exec.CommandContext(t.Context(), program, filepath.Join(folder, "htpasswd"))
-	command.Stderr = os.Stderr
-	life, err := command.StdinPipe()
-	must(t, err)
-	output, err := command.StdoutPipe()
-	must(t, err)
-	must(t, command.Start())
-	t.Cleanup(func() {
-		must(t, life.Close())
-		_ = command.Wait() // The end of the test's context may have killed it.
-	})
-	address, err := bufio.NewReader(output).ReadString('\n')
-	must(t, err)
-	return &testRegistry{T: t, conn: conn, address: strings.TrimSpace(address)}
+	return &testRegistry{T: t, conn: conn, address: enclavetest.StartRegistry(t, "")}
 }
 
 // image names an image of the registry, and forgets what the engine has under that name when the test ends.
@@ -79,7 +58,7 @@ func (r *testRegistry) publish(name, architecture, content string) {
 	_, err = io.Copy(io.Discard, loaded)
 	must(r.T, err)
 	must(r.T, loaded.Close())
-	credentials, err := authconfig.Encode(registry.AuthConfig{Username: registryUser, Password: registryPassword})
+	credentials, err := authconfig.Encode(engineregistry.AuthConfig{Username: registryUser, Password: registryPassword})
 	must(r.T, err)
 	pushed, err := r.conn.ImagePush(r.Context(), name, client.ImagePushOptions{RegistryAuth: credentials})
 	must(r.T, err)
@@ -152,7 +131,7 @@ func TestCredentialsComeFromHelpersToo(t *testing.T) {
 	for image, want := range map[string]string{"registry.example.com/app:1": "anna:from-helper", "postgres:15": "hub:pass", "elsewhere.example.com/app": ""} {
 		name, err := reference.ParseNormalizedNamed(image)
 		must(t, err)
-		encoded, err := registryAuth(nil, name)
+		encoded, err := registryAuth(registry.Logins{}, nil, name)
 		must(t, err)
 		got := ""
 		if encoded != "" {

@@ -122,42 +122,6 @@ func (c *connection) removeVolume(ctx context.Context, name string) error {
 	return nil
 }
 
-func (c *connection) removeNetworks(ctx context.Context, name string) error {
-	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name))})
-	if err != nil {
-		return fmt.Errorf("list networks: %w", c.translate(err))
-	}
-	var failures []error
-	for _, item := range networks.Items {
-		err := c.removeNetwork(ctx, item.ID)
-		if err != nil && strings.Contains(err.Error(), "active endpoints") {
-			err = c.explainEndpoints(ctx, item.ID, err)
-		}
-		if err != nil {
-			failures = append(failures, fmt.Errorf("remove network %s: %w", item.Name, err))
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// explainEndpoints says why a network cannot be removed although none of our containers is left.
-func (c *connection) explainEndpoints(ctx context.Context, network string, reason error) error {
-	inspected, err := c.NetworkInspect(ctx, network, client.NetworkInspectOptions{})
-	if err != nil {
-		return errors.Join(reason, c.translate(err))
-	}
-	names := []string{}
-	for _, endpoint := range inspected.Network.Containers {
-		names = append(names, endpoint.Name)
-	}
-	if len(names) == 0 {
-		// Seen with Docker 20.10 on a machine with far too much to do, whoever had made the containers.
-		return fmt.Errorf("%w: no container is connected to it, but the engine still counts one that is gone; restart the engine, then repeat this", reason)
-	}
-	slices.Sort(names)
-	return fmt.Errorf("%w: containers that Sundog did not make are connected to it (%s); disconnect them with `docker network disconnect`", reason, strings.Join(names, ", "))
-}
-
 // remaining names what still carries the enclave's label, for an error.
 func (c *connection) remaining(ctx context.Context, name string) string {
 	var parts []string

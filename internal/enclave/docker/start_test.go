@@ -17,9 +17,7 @@ func TestDockerMakesAContainerAgainWhoseProcessTheEngineHasLost(t *testing.T) {
 	t.Parallel()
 	direct := dockerBackend(t)
 	images := enclavetest.BuildImages(t, direct)
-	name := reserveEnclave(t, direct)
-	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, direct)
 	lost := ""
 	killed := newGate(t, direct, 0, nil)
 	killed.intercept = func(w http.ResponseWriter, r *http.Request) bool {
@@ -46,9 +44,7 @@ func TestDockerRunsWithoutAnInitProgram(t *testing.T) {
 	t.Parallel()
 	direct := dockerBackend(t)
 	images := enclavetest.BuildImages(t, direct)
-	name := reserveEnclave(t, direct)
-	_, err := direct.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
-	must(t, err)
+	name := makeEnclave(t, direct)
 	var refusals atomic.Int32
 	poor := newGate(t, direct, 0, nil)
 	poor.intercept = func(w http.ResponseWriter, r *http.Request) bool {

@@ -13,7 +13,7 @@ import (
 
 var enclaveBehaviours = []behaviour{
 	{name: "enclave is created once for one owner", test: func(f *fixture) {
-		name := f.reserve()
+		name := ReserveEnclave(f, f.backend)
 		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 		spec := enclave.Spec{Name: name, Owner: Owner, Labels: map[string]string{"team": "shop"}, ExpiresAt: expires}
 		created, err := f.backend.CreateEnclave(f.ctx, spec)
@@ -66,7 +66,7 @@ var enclaveBehaviours = []behaviour{
 		}
 	}},
 	{name: "enclave is made once by many at the same time", test: func(f *fixture) {
-		name := f.reserve()
+		name := ReserveEnclave(f, f.backend)
 		keys := make([][]byte, 4)
 		var group sync.WaitGroup
 		for i := range keys {
@@ -87,7 +87,7 @@ var enclaveBehaviours = []behaviour{
 		}
 	}},
 	{name: "enclave's labels and expiry change, its key does not", test: func(f *fixture) {
-		name := f.reserve()
+		name := ReserveEnclave(f, f.backend)
 		created, err := f.backend.CreateEnclave(f.ctx, enclave.Spec{Name: name, Owner: Owner, Labels: map[string]string{"a": "1"}, ExpiresAt: time.Now().Add(time.Hour)})
 		f.must(err)
 		updated, err := f.backend.UpdateEnclave(f.ctx, enclave.Spec{Name: name, Owner: Owner, Labels: map[string]string{"b": "2"}})
@@ -137,7 +137,7 @@ var enclaveBehaviours = []behaviour{
 		equal(f, "services", len(snapshot.Services), 0)
 	}},
 	{name: "enclave that is not there is not found", test: func(f *fixture) {
-		name := uniqueName(f)
+		name := UniqueName(f)
 		calls := map[string]func() error{
 			"Enclave": func() error { _, err := f.backend.Enclave(f.ctx, name); return err },
 			"UpdateEnclave": func() error {

@@ -44,14 +44,14 @@ var execBehaviours = []behaviour{
 		name := f.enclave()
 		f.start(name, "api", nil)
 		_, err := f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{"/no/such", "s3cret"}})
-		f.mentions(err, `"api"`, "/no/such", "no such file")
+		Mentions(f, err, `"api"`, "/no/such", "no such file")
 		if strings.Contains(err.Error(), "s3cret") {
 			f.Errorf("the error shows arguments: %v", err)
 		}
 		_, err = f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{Command: []string{"/seed/from-image"}})
-		f.mentions(err, "/seed/from-image", "permission denied")
+		Mentions(f, err, "/seed/from-image", "permission denied")
 		_, err = f.backend.Exec(f.ctx, name, "api", enclave.ExecRequest{})
-		f.mentions(err, `"api"`, "command")
+		Mentions(f, err, `"api"`, "command")
 	}},
 	{name: "command in a service that does not run says why", process: true, test: func(f *fixture) {
 		name := f.enclave()
@@ -62,9 +62,9 @@ var execBehaviours = []behaviour{
 		f.must(f.backend.StopService(f.ctx, name, "stopped"))
 		for service, want := range map[string]string{"made": "created", "ended": "code 9", "stopped": "stopped"} {
 			_, err := f.backend.Exec(f.ctx, name, service, enclave.ExecRequest{Command: []string{ServiceProgram, "echo"}})
-			f.mentions(err, service, "not running", want)
+			Mentions(f, err, service, "not running", want)
 			_, err = f.backend.Dial(f.ctx, name, service, "tcp", 80)
-			f.mentions(err, service, "not running", want)
+			Mentions(f, err, service, "not running", want)
 		}
 	}},
 	{name: "command's output and errors come apart", process: true, test: func(f *fixture) {
@@ -127,7 +127,7 @@ var execBehaviours = []behaviour{
 		}()
 		awaitText := func(text string) {
 			f.Helper()
-			f.eventually("the terminal to show "+text, func() (bool, string) { return strings.Contains(output.String(), text), output.String() })
+			Eventually(f, "the terminal to show "+text, func() (bool, string) { return strings.Contains(output.String(), text), output.String() })
 		}
 		// The first size may come a moment after the command has been started.
 		awaitText("101x31")
@@ -188,7 +188,7 @@ func (t *transcript) String() string {
 // awaitPort waits until a service accepts on a port.
 func (f *fixture) awaitPort(name, service string, port int) {
 	f.Helper()
-	f.eventually(service+" to listen", func() (bool, string) {
+	Eventually(f, service+" to listen", func() (bool, string) {
 		conn, err := f.backend.Dial(f.ctx, name, service, "tcp", port)
 		if err != nil {
 			return false, err.Error()
@@ -235,12 +235,12 @@ var networkBehaviours = []behaviour{
 		f.must(err)
 		equal(f, "answer", f.echo(conn, "hello"), "hello")
 		_, err = f.backend.Dial(f.ctx, name, "api", "tcp", 9999)
-		f.mentions(err, `"api"`, "9999", "refused")
+		Mentions(f, err, `"api"`, "9999", "refused")
 		conn, err = f.backend.Dial(f.ctx, name, "api", "udp", 7777)
 		f.must(err)
 		equal(f, "answer to a datagram", f.echo(conn, "ping"), "ping")
 		_, err = f.backend.Dial(f.ctx, name, "api", "sctp", 7777)
-		f.mentions(err, "sctp")
+		Mentions(f, err, "sctp")
 		// What is said to be published is.
 		conn, err = net.Dial("tcp", net.JoinHostPort(started.Ports["tcp"].Host, strconv.Itoa(started.Ports["tcp"].HostPort)))
 		f.must(err)

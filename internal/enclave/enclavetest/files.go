@@ -115,7 +115,7 @@ var fileBehaviours = []behaviour{
 		_, err := f.backend.CreateService(f.ctx, name, f.request("bad", func(request *enclave.ServiceRequest) {
 			request.Spec.FilesToBeMoved = map[string]string{"/nowhere/a": "/b"}
 		}))
-		f.mentions(err, `"bad"`, "/nowhere/a")
+		Mentions(f, err, `"bad"`, "/nowhere/a")
 	}},
 	{name: "paths are copied out of services", process: true, test: func(f *fixture) {
 		name := f.enclave()
@@ -141,7 +141,7 @@ var fileBehaviours = []behaviour{
 		}
 		_, err = f.backend.CopyFrom(f.ctx, name, "api", "/data/none")
 		f.is(err, enclave.ErrNotFound)
-		f.mentions(err, "/data/none", `"api"`)
+		Mentions(f, err, "/data/none", `"api"`)
 	}},
 	{name: "paths are copied out of a service that was stopped", process: true, test: func(f *fixture) {
 		name := f.enclave()

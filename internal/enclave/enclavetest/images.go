@@ -60,7 +60,8 @@ func BuildImages(tb testing.TB, backend enclave.Backend) Images {
 	return Images{Service: image.Name}
 }
 
-// RemoveImage removes an image that was built, on backends that keep images at all.
+// RemoveImage removes an image that was built, on backends that keep images at all. A backend leaves alone what is in use
+// and is content with that, but a test is not.
 func RemoveImage(tb testing.TB, backend enclave.Backend, name string) {
 	tb.Helper()
 	remover, ok := backend.(interface {
@@ -73,6 +74,9 @@ func RemoveImage(tb testing.TB, backend enclave.Backend, name string) {
 	defer cancel()
 	if err := remover.RemoveImage(ctx, name); err != nil {
 		tb.Errorf("remove the test image: %v", err)
+	}
+	if _, err := backend.EnsureImage(ctx, plan.Image{Name: name}, enclave.ImageNever); err == nil {
+		tb.Errorf("the test image %s is left, as something uses it: build it before its enclave is reserved, so that it is removed after it", name)
 	}
 }
 

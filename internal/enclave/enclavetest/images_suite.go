@@ -18,7 +18,7 @@ func (f *fixture) build(args map[string]string, files ...plan.File) plan.Image {
 	f.Helper()
 	tree, err := plan.NewFileTree(files)
 	f.must(err)
-	name := "sundog-test/built:" + uniqueName(f)
+	name := "sundog-test/built:" + UniqueName(f)
 	f.Cleanup(func() { RemoveImage(f.T, f.backend, name) })
 	return plan.Image{Name: name, Build: &plan.Build{Context: tree, Args: args}}
 }
@@ -148,7 +148,7 @@ var builderBehaviours = []behaviour{
 			f.Fatalf("got error %v, want an ImageError", err)
 		}
 		equal(f, "action", failed.Action, "build")
-		f.mentions(err, image.Name, "not-there.txt")
+		Mentions(f, err, image.Name, "not-there.txt")
 	}},
 	{name: "image build leaves out what is ignored", process: true, test: func(f *fixture) {
 		image := f.build(nil,

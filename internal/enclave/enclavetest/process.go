@@ -97,11 +97,11 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		missing := func(request *enclave.ServiceRequest) { request.Spec.Entrypoint = []string{"/no/such/program"} }
 		f.create(name, "api", both(missing, func(request *enclave.ServiceRequest) { request.Spec.NoInit = true }))
 		_, err := f.backend.StartService(f.ctx, name, "api")
-		f.mentions(err, `"api"`, "/no/such/program")
+		Mentions(f, err, `"api"`, "/no/such/program")
 		// With an init process it is that one which starts and finds out.
 		f.create(name, "init", missing)
 		if _, err := f.backend.StartService(f.ctx, name, "init"); err != nil {
-			f.mentions(err, `"init"`, "/no/such/program")
+			Mentions(f, err, `"init"`, "/no/such/program")
 			return
 		}
 		equal(f, "exit code", f.awaitState(name, "init", enclave.StateExited).ExitCode, 127)
@@ -122,7 +122,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		equal(f, "PLAIN", f.exec(name, "api", "env", "PLAIN"), "a=b")
 		equal(f, "OWN", f.exec(name, "api", "env", "OWN"), "http://"+started.IPAddress+":80")
 		equal(f, "TOKEN", f.exec(name, "api", "env", "TOKEN"), "secret")
-		f.eventually("its address in the logs", func() (bool, string) {
+		Eventually(f, "its address in the logs", func() (bool, string) {
 			text := f.logs(name, "api", enclave.LogOptions{})
 			return text == "at "+started.IPAddress+"\n", text
 		})
@@ -189,13 +189,13 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		})
 		f.create(name, "api", pin)
 		_, err = f.backend.StartService(f.ctx, name, "api")
-		f.mentions(err, `"api"`, text, `"http"`, "public_ports")
+		Mentions(f, err, `"api"`, text, `"http"`, "public_ports")
 		f.must(listener.Close())
 		_, err = f.backend.StartService(f.ctx, name, "api")
 		f.must(err)
 		f.create(name, "second", pin)
 		_, err = f.backend.StartService(f.ctx, name, "second")
-		f.mentions(err, `"second"`, text, `"http"`, `service "api"`, name)
+		Mentions(f, err, `"second"`, text, `"http"`, `service "api"`, name)
 	}},
 	{name: "service that comes back has its address and its host ports", process: true, test: func(f *fixture) {
 		name := f.enclave()
@@ -228,7 +228,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", text))
 		f.must(err)
 		_, err = f.backend.StartService(f.ctx, name, "api")
-		f.mentions(err, `"api"`, text)
+		Mentions(f, err, `"api"`, text)
 		f.must(listener.Close())
 		again, err := f.backend.StartService(f.ctx, name, "api")
 		f.must(err)
@@ -266,7 +266,7 @@ var processBehaviours = slices.Concat(builderBehaviours, []behaviour{
 			f.Errorf("mounts are %s", mounts)
 		}
 		_, err := f.backend.CreateService(f.ctx, name, f.request("bad", func(request *enclave.ServiceRequest) { request.Spec.Devices = []string{"a:b:c:d"} }))
-		f.mentions(err, "a:b:c:d")
+		Mentions(f, err, "a:b:c:d")
 	}},
 	{name: "service tells its logs", process: true, test: func(f *fixture) {
 		name := f.enclave()

@@ -137,7 +137,7 @@ var serviceBehaviours = []behaviour{
 				f.Errorf("%s: got error %v, want ErrNotFound", call, err)
 				continue
 			}
-			f.mentions(err, `"api"`, name)
+			Mentions(f, err, `"api"`, name)
 		}
 	}},
 	{name: "services made at the same time share no address and no port", test: func(f *fixture) {
@@ -174,12 +174,12 @@ var serviceBehaviours = []behaviour{
 			request.Artifacts = map[string]string{"seed": "0000"}
 		}
 		_, err := f.backend.CreateService(f.ctx, name, f.request("api", mount))
-		f.mentions(err, `"api"`, `"seed"`, "/data")
+		Mentions(f, err, `"api"`, `"seed"`, "/data")
 		_, err = f.backend.Service(f.ctx, name, "api")
 		f.is(err, enclave.ErrNotFound)
 		old := f.create(name, "api", nil)
 		_, err = f.backend.CreateService(f.ctx, name, f.request("api", mount))
-		f.mentions(err, `"seed"`)
+		Mentions(f, err, `"seed"`)
 		snapshot, err := f.backend.Observe(f.ctx, name)
 		f.must(err)
 		equal(f, "ID", snapshot.Services["api"].ID, old.ID)
@@ -190,7 +190,7 @@ var serviceBehaviours = []behaviour{
 		_, err := f.backend.CreateService(f.ctx, name, f.request("api", both(threePorts, func(request *enclave.ServiceRequest) {
 			request.Spec.PublicPorts = map[string]plan.Port{"grpc": {Number: 9000}}
 		})))
-		f.mentions(err, `"grpc"`, "public_ports", "http")
+		Mentions(f, err, `"grpc"`, "public_ports", "http")
 	}},
 	{name: "service's ports are pinned and UDP is published on request", test: func(f *fixture) {
 		name := f.enclave()

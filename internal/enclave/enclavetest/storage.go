@@ -214,6 +214,6 @@ var storageBehaviours = []behaviour{
 			f.Errorf("the image's file shows: %s", files)
 		}
 		_, err := f.backend.CreateService(f.ctx, name, f.request("bad", seeded("/data", "another", "nowhere")))
-		f.mentions(err, `"bad"`, `"nowhere"`, "/data")
+		Mentions(f, err, `"bad"`, `"nowhere"`, "/data")
 	}},
 }

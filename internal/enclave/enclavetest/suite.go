@@ -3,12 +3,9 @@ package enclavetest
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -95,43 +92,18 @@ type fixture struct {
 	images  Images
 }
 
-// uniqueName gives an enclave's name that nobody else has.
-func uniqueName(f *fixture) string {
-	var random [5]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		f.Fatal(err)
-	}
-	return "t" + hex.EncodeToString(random[:])
-}
-
-// reserve gives a name for an enclave and removes what bears it when the test ends.
-func (f *fixture) reserve() string {
-	f.Helper()
-	name := uniqueName(f)
-	f.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := f.backend.RemoveEnclave(ctx, name); err != nil {
-			f.Errorf("remove enclave %s: %v", name, err)
-		}
-	})
-	return name
-}
+// Context is the one that the shared fixtures work with.
+func (f *fixture) Context() context.Context { return f.ctx }
 
 // enclave makes an enclave for one test.
 func (f *fixture) enclave() string {
 	f.Helper()
-	name := f.reserve()
-	_, err := f.backend.CreateEnclave(f.ctx, enclave.Spec{Name: name, Owner: Owner})
-	f.must(err)
-	return name
+	return MakeEnclave(f, f.backend)
 }
 
 func (f *fixture) must(err error) {
 	f.Helper()
-	if err != nil {
-		f.Fatal(err)
-	}
+	Must(f, err)
 }
 
 // is checks that an error is of a kind.
@@ -142,39 +114,11 @@ func (f *fixture) is(err, target error) {
 	}
 }
 
-// mentions checks that an error's text holds all that a reader needs.
-func (f *fixture) mentions(err error, texts ...string) {
-	f.Helper()
-	if err == nil {
-		f.Fatalf("there is no error, want one that mentions %q", texts)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			f.Errorf("error does not mention %q: %v", text, err)
-		}
-	}
-}
-
 func equal[T comparable](f *fixture, what string, got, want T) {
 	f.Helper()
 	if got != want {
 		f.Errorf("%s: got %v, want %v", what, got, want)
 	}
-}
-
-// eventually repeats a check until it holds.
-func (f *fixture) eventually(what string, check func() (ok bool, last string)) {
-	f.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	last := ""
-	for time.Now().Before(deadline) && f.ctx.Err() == nil {
-		var ok bool
-		if ok, last = check(); ok {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	f.Fatalf("waited in vain for %s; last: %s", what, last)
 }
 
 // request asks for a service of the test image; change adapts it.
@@ -241,25 +185,13 @@ func both(changes ...func(*enclave.ServiceRequest)) func(*enclave.ServiceRequest
 // awaitState waits until a service is in a state.
 func (f *fixture) awaitState(name, service string, state enclave.State) *enclave.Service {
 	f.Helper()
-	var found *enclave.Service
-	f.eventually(service+" to be "+string(state), func() (bool, string) {
-		var err error
-		found, err = f.backend.Service(f.ctx, name, service)
-		f.must(err)
-		return found.State == state, string(found.State)
-	})
-	return found
+	return AwaitState(f, f.backend, name, service, state)
 }
 
 // exec runs a subcommand of the test program in a service and gives its output.
 func (f *fixture) exec(name, service string, arguments ...string) string {
 	f.Helper()
-	result, err := f.backend.Exec(f.ctx, name, service, enclave.ExecRequest{Command: append([]string{ServiceProgram}, arguments...)})
-	f.must(err)
-	if result.Code != 0 {
-		f.Fatalf("%v ended with code %d: %s", arguments, result.Code, result.Output)
-	}
-	return result.Output
+	return Exec(f, f.backend, name, service, arguments...)
 }
 
 // artifact stores a files artifact with the given files under its digest.

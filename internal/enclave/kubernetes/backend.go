@@ -9,6 +9,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/lockholder"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
 )
 
 // Options configure a backend.
@@ -28,6 +29,11 @@ type Options struct {
 	Expose string
 	// NodeAddress is where node ports are reached; empty means the address of a node that the cluster tells.
 	NodeAddress string
+	// PullSecrets names the Secrets by which nodes pull images: of the enclave's namespace, or as namespace/name, which are
+	// copied for as long as a service needs them. Nil means the user's Docker configuration; none at all is an empty list.
+	PullSecrets []string
+	// Logins are the user's credentials for registries; the zero value means those of the user's Docker configuration.
+	Logins registry.Logins
 	// Silence is how long the holder of a lock may be silent before the lock is taken over; 0 means 30 seconds.
 	Silence time.Duration
 	// Logger receives what is worth knowing; nil means silence.
@@ -57,6 +63,8 @@ type Backend struct {
 	partsKept int
 	nodes     nodeFacts
 	holds     lockholder.Holds
+	// logins are the user's credentials by registry, named those of Secrets.
+	logins, named freshEntries
 }
 
 var _ enclave.Backend = (*Backend)(nil)

@@ -137,7 +137,7 @@ func describe(namespace *corev1.Namespace, spec enclave.Spec) error {
 	if !spec.ExpiresAt.IsZero() {
 		namespace.Annotations[enclave.LabelExpiresAt] = spec.ExpiresAt.UTC().Format(time.RFC3339)
 	}
-	return nil
+	return describeExposure(namespace, spec.Exposure)
 }
 
 func userLabels(namespace *corev1.Namespace) (map[string]string, error) {
@@ -158,6 +158,9 @@ func enclaveOf(namespace *corev1.Namespace, key []byte) (*enclave.Enclave, error
 	found := &enclave.Enclave{
 		Backend: "kubernetes", Name: namespace.Labels[enclave.LabelEnclave], Owner: namespace.Annotations[enclave.LabelOwner],
 		Network: namespace.Name, Labels: labels, CreatedAt: namespace.CreationTimestamp.UTC(), Key: key,
+	}
+	if found.Exposure, err = exposureIn(namespace); err != nil {
+		return nil, err
 	}
 	if text := namespace.Annotations[enclave.LabelExpiresAt]; text != "" {
 		if found.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {

@@ -3,11 +3,7 @@ package kubernetes
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Default fills in what the options do not say from environment variables: those of the Kubernetes and Helm providers, and
@@ -39,19 +35,10 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		}
 		c.Insecure = insecure
 	}
-	for variable, target := range map[string]*int64{
-		"SUNDOG_KUBERNETES_STORAGE_SIZE_MB": &o.StorageSizeMB, "SUNDOG_KUBERNETES_ARTIFACT_STORAGE_MB": &o.ArtifactStorageMB,
-	} {
-		text := getenv(variable)
-		if text == "" || *target != 0 {
-			continue
-		}
-		size, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || size < 1 {
-			return o, fmt.Errorf("%s is %q: give a number of megabytes", variable, text)
-		}
-		*target = size
+	if err := o.storageDefaults(getenv); err != nil {
+		return o, err
 	}
+	o.imageDefaults(getenv)
 	return o, o.check()
 }
 
@@ -60,9 +47,5 @@ func (o Options) check() error {
 	if o.Expose != ExposeNone && o.Expose != ExposeNodePort {
 		return fmt.Errorf("ports cannot be published as %q: give %q, or nothing for ports that are not published", o.Expose, ExposeNodePort)
 	}
-	modes := []string{"", string(corev1.ReadWriteOnce), string(corev1.ReadWriteMany), string(corev1.ReadWriteOncePod)}
-	if !slices.Contains(modes, o.AccessMode) {
-		return fmt.Errorf("persistent directories cannot have the access mode %q: give one of %s", o.AccessMode, strings.Join(modes[1:], ", "))
-	}
-	return nil
+	return o.checkImages()
 }

@@ -36,17 +36,9 @@ func (b *Backend) Exec(ctx context.Context, name, service string, request enclav
 	}
 	result, err := b.exec(ctx, conn, name, service, request)
 	if err != nil {
-		return nil, fmt.Errorf("run %s in service %q of enclave %q: %w", commandName(request.Command), service, name, err)
+		return nil, fmt.Errorf("run %s in service %q of enclave %q: %w", request.Title(), service, name, err)
 	}
 	return result, nil
-}
-
-// commandName names a command in errors by its first word: the others may hold secrets.
-func commandName(command []string) string {
-	if len(command) == 0 {
-		return "an empty command"
-	}
-	return fmt.Sprintf("%q", command[0])
 }
 
 func (b *Backend) exec(ctx context.Context, conn *connection, name, service string, request enclave.ExecRequest) (*enclave.ExecResult, error) {

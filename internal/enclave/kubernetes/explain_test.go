@@ -27,10 +27,10 @@ func TestKubernetesExplainsStarts(t *testing.T) {
 		want   []string
 	}{
 		"image that is nowhere": {func(request *enclave.ServiceRequest) {
-			request.Image.Name = "registry.invalid/sundog-test/missing:1"
+			request.Image.ID = "registry.invalid/sundog-test/missing:1"
 		}, []string{"registry.invalid/sundog-test/missing:1", "pull"}},
 		"image that may not be pulled": {func(request *enclave.ServiceRequest) {
-			request.Image.Name, request.Image.Policy = "registry.invalid/sundog-test/missing:1", enclave.ImageNever
+			request.Image.ID, request.Image.Policy = "registry.invalid/sundog-test/missing:1", enclave.ImageNever
 		}, []string{"registry.invalid/sundog-test/missing:1", "ErrImageNeverPull"}},
 		"no node": {func(request *enclave.ServiceRequest) {
 			request.Spec.NodeSelectors = map[string]string{"sundog.dev/no-such": "label"}

@@ -27,11 +27,16 @@ func (b *Backend) EnsureImage(_ context.Context, image plan.Image, policy enclav
 		return nil, &enclave.ImageError{Image: image.Name, Action: "build", Err: errors.New(
 			"the backend kubernetes does not build images: build it beforehand, push it to a registry that the cluster's nodes pull from, and name it by its name there")}
 	}
-	if image.Registry != nil && (image.Registry.Username != "" || image.Registry.Password != "") {
-		return nil, &enclave.ImageError{Image: image.Name, Action: "pull", Err: errors.New(
-			"the backend kubernetes does not take credentials from a package: give the nodes, or the namespace's default service account, a pull secret for the registry")}
-	}
 	return &enclave.Image{Name: image.Name, ID: reference.TagNameOnly(name).String(), Origin: "local", Policy: policy}, nil
+}
+
+// podImage is what a pod names: the image as it was resolved.
+func podImage(image enclave.Image) string {
+	name, err := reference.ParseNormalizedNamed(image.ID)
+	if err != nil {
+		return image.ID
+	}
+	return reference.FamiliarString(name)
 }
 
 // ResolvedImage implements enclave.Images. The identifier is the name, which stands for itself.

@@ -23,6 +23,7 @@ const (
 	roleAlias     = "alias"    // a Service that is another name of a service
 	roleExposed   = "exposed"  // a Service that publishes ports of a service
 	roleManifest  = "manifest" // the Secret that holds what a service is started from
+	rolePull      = "pull"     // the Secret by which nodes pull a service's image
 	roleRecord    = "record"
 	rolePart      = "part" // a part of a record or artifact that is too large for one Secret
 	roleArtifact  = "artifact"
@@ -41,7 +42,9 @@ const (
 
 // Annotations.
 const (
-	annotationLabels    = enclave.LabelPrefix + "labels" // JSON, the user's labels
+	annotationLabels    = enclave.LabelPrefix + "labels"             // JSON, the user's labels
+	annotationExposure  = enclave.LabelPrefix + "exposure"           // JSON, on the namespace: how ports are to be exposed
+	annotationUnsettled = enclave.LabelPrefix + "exposure-unsettled" // on the namespace while not all services follow it
 	annotationCreatedAt = enclave.LabelPrefix + "created-at"
 	annotationImage     = enclave.LabelPrefix + "image"
 	annotationImageID   = enclave.LabelPrefix + "image-id"
@@ -51,6 +54,7 @@ const (
 	annotationKeeps     = enclave.LabelPrefix + "keeps"   // of a service with persistent directories
 	annotationName      = enclave.LabelPrefix + "name"    // of a record, an artifact or a lock
 	annotationParts     = enclave.LabelPrefix + "parts"   // how many parts there are
+	annotationSource    = enclave.LabelPrefix + "source"  // of a pull secret: where its credentials come from
 	annotationHolder    = enclave.LabelPrefix + "holder"
 	annotationProcess   = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
 )

@@ -301,18 +301,6 @@ func isDisrupted(pod *corev1.Pod) bool {
 	})
 }
 
-// describeState says in words why a service cannot be used.
-func describeState(service *enclave.Service) string {
-	switch {
-	case service.OutOfMemory:
-		return fmt.Sprintf("it ran out of memory and was killed, exit code %d", service.ExitCode)
-	case service.State == enclave.StateExited:
-		return fmt.Sprintf("it has exited with code %d", service.ExitCode)
-	default:
-		return "its state is " + string(service.State)
-	}
-}
-
 // running gives the objects of a service that runs.
 func (b *Backend) running(ctx context.Context, conn *connection, name, service string) (*parts, error) {
 	of, err := conn.find(ctx, name, service)
@@ -322,7 +310,7 @@ func (b *Backend) running(ctx context.Context, conn *connection, name, service s
 	found := &enclave.Service{}
 	of.describe(found)
 	if found.State != enclave.StateRunning {
-		return nil, fmt.Errorf("the service is not running: %s", describeState(found))
+		return nil, found.NotRunning()
 	}
 	return of, nil
 }

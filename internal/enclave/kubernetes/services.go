@@ -55,6 +55,9 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if err != nil {
 		return nil, err
 	}
+	if work.pull, err = b.pulling(ctx, conn, request.Image.ID, request.Spec.Image.Registry); err != nil {
+		return nil, err
+	}
 	if pinned {
 		work.architecture = architecture
 	}
@@ -298,6 +301,9 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	}
 	if _, err := create(ctx, c, secrets, namespace, manifest); err != nil {
 		return nil, inEnclave(work.enclave, err)
+	}
+	if err := c.placePullSecret(ctx, work); err != nil {
+		return nil, err
 	}
 	final, err := work.serviceObject(true)
 	if err != nil {

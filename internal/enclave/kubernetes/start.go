@@ -49,7 +49,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 				return nil, err
 			}
 		}
-		if err := conn.makeJob(ctx, name, of.service); err != nil {
+		if err := b.makeJob(ctx, conn, name, of.service); err != nil {
 			return nil, err
 		}
 	case enclave.StateStarting, enclave.StateRemoving:
@@ -57,7 +57,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: generation}
 	pod, err := waiter.wait(ctx)
 	if err != nil {
-		return nil, err
+		return nil, conn.explainRefusal(ctx, of.service, err)
 	}
 	of.service.Annotations[annotationState] = ""
 	of.pod = pod
@@ -84,7 +84,7 @@ func (c *connection) clearJobs(ctx context.Context, of *parts) error {
 
 // makeJob makes the Job that a service's Secret holds. The names that no Service can have are put into the pod's hosts file
 // as they are now.
-func (c *connection) makeJob(ctx context.Context, name string, service *corev1.Service) error {
+func (b *Backend) makeJob(ctx context.Context, c *connection, name string, service *corev1.Service) error {
 	namespace := namespaceName(name)
 	manifest, err := get[corev1.Secret](ctx, c, secrets, namespace, manifestName(service.Name, service.Labels[labelGeneration]))
 	if apierrors.IsNotFound(err) {
@@ -96,6 +96,9 @@ func (c *connection) makeJob(ctx context.Context, name string, service *corev1.S
 	var job batchv1.Job
 	if err := json.Unmarshal(manifest.Data[manifestField], &job); err != nil {
 		return fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
+	}
+	if err := b.renewPullSecret(ctx, c, service, &job.Spec.Template.Spec); err != nil {
+		return err
 	}
 	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
 		return err

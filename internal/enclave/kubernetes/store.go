@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -85,6 +86,9 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 			return nil, err
 		}
 		if err := conn.endPods(ctx, namespace, ofService(storeService), nil); err != nil {
+			return nil, err
+		}
+		if err := conn.removeAll(ctx, secrets, namespace, ofService(storeService), deletion{}); err != nil {
 			return nil, err
 		}
 		made, err := b.makeStore(ctx, conn, name)
@@ -188,6 +192,12 @@ func (b *Backend) makeStore(ctx context.Context, conn *connection, name string) 
 		work.architecture = architecture
 	}
 	if work.agent, work.agentData, err = conn.installAgent(ctx, name, architecture); err != nil {
+		return nil, err
+	}
+	if work.pull, err = b.pulling(ctx, conn, cmp.Or(image.ID, image.Name), nil); err != nil {
+		return nil, err
+	}
+	if err := conn.placePullSecret(ctx, work); err != nil {
 		return nil, err
 	}
 	if err := b.makeClaims(ctx, conn, work); err != nil {

@@ -60,6 +60,7 @@ type workload struct {
 	agent, agentData    string                    // the ConfigMaps
 	architecture        string                    // to which the pod is kept; empty if any will do
 	address             string
+	pull                *pulling // nil where there is nothing to tell registries
 }
 
 // needsAddress tells whether the service's own address stands in its command or environment.
@@ -181,7 +182,7 @@ func (w *workload) guarded() bool {
 func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, error) {
 	spec := w.request.Spec
 	service := corev1.Container{
-		Name: containerService, Image: w.request.Image.Name, ImagePullPolicy: w.pullPolicy(),
+		Name: containerService, Image: podImage(w.request.Image), ImagePullPolicy: w.pullPolicy(),
 		Command: w.words(spec.Entrypoint), Args: w.words(spec.Cmd), WorkingDir: spec.WorkingDir, Env: variables, TTY: spec.TTY,
 		Resources: resourcesOf(spec), SecurityContext: securityOf(spec),
 	}
@@ -190,7 +191,8 @@ func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, erro
 	pod := corev1.PodSpec{
 		Hostname: spec.Name, RestartPolicy: corev1.RestartPolicyNever, TerminationGracePeriodSeconds: new(stopSeconds),
 		EnableServiceLinks: new(false), AutomountServiceAccountToken: new(false),
-		NodeSelector: maps.Clone(spec.NodeSelectors), Tolerations: tolerationsOf(spec.Tolerations),
+		ImagePullSecrets: w.pullReferences(),
+		NodeSelector:     maps.Clone(spec.NodeSelectors), Tolerations: tolerationsOf(spec.Tolerations),
 		HostPID: spec.HostPIDNamespace, SecurityContext: w.podSecurity(), Volumes: []corev1.Volume{w.agentVolume()},
 	}
 	if w.architecture != "" {

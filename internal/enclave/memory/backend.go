@@ -194,6 +194,19 @@ func (b *Backend) find(name string) (*state, error) {
 	return found, nil
 }
 
+// enter begins a call about an enclave and finds it. The mutex is held until done is called.
+func (b *Backend) enter(ctx context.Context, method, name, object string) (found *state, done func(), err error) {
+	if err := b.begin(ctx, method, name, object); err != nil {
+		return nil, nil, err
+	}
+	b.mutex.Lock()
+	if found, err = b.find(name); err != nil {
+		b.mutex.Unlock()
+		return nil, nil, err
+	}
+	return found, b.mutex.Unlock, nil
+}
+
 // Capacity implements enclave.Measured.
 func (b *Backend) Capacity(ctx context.Context) (enclave.Capacity, error) {
 	if err := b.begin(ctx, "Capacity", "", ""); err != nil {
@@ -244,15 +257,11 @@ func copyOf(found enclave.Enclave) *enclave.Enclave {
 
 // UpdateEnclave implements enclave.Enclaves.
 func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
-	if err := b.begin(ctx, "UpdateEnclave", spec.Name, ""); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(spec.Name)
+	found, done, err := b.enter(ctx, "UpdateEnclave", spec.Name, "")
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if err := checkOwner(found, spec); err != nil {
 		return nil, err
 	}
@@ -262,15 +271,11 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 
 // Enclave implements enclave.Enclaves.
 func (b *Backend) Enclave(ctx context.Context, name string) (*enclave.Enclave, error) {
-	if err := b.begin(ctx, "Enclave", name, ""); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "Enclave", name, "")
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	return copyOf(found.enclave), nil
 }
 
@@ -309,15 +314,11 @@ func (b *Backend) announce() {
 
 // Observe implements enclave.Enclaves.
 func (b *Backend) Observe(ctx context.Context, name string) (*enclave.Snapshot, error) {
-	if err := b.begin(ctx, "Observe", name, ""); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "Observe", name, "")
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	snapshot := &enclave.Snapshot{Enclave: *copyOf(found.enclave), Services: map[string]enclave.Service{}}
 	for name, item := range found.services {
 		snapshot.Services[name] = *item.copy()
@@ -348,15 +349,11 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 
 // LockHolder implements enclave.Enclaves.
 func (b *Backend) LockHolder(ctx context.Context, name, lock string) (holder string, since time.Time, err error) {
-	if err := b.begin(ctx, "LockHolder", name, lock); err != nil {
-		return "", time.Time{}, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "LockHolder", name, lock)
 	if err != nil {
 		return "", time.Time{}, err
 	}
+	defer done()
 	if current := found.locks[lock]; current != nil {
 		return current.holder, current.since, nil
 	}

@@ -35,15 +35,11 @@ func (b *Backend) findService(name, service string) (*service, error) {
 // CreateService implements enclave.Services.
 func (b *Backend) CreateService(ctx context.Context, name string, request enclave.ServiceRequest) (*enclave.Service, error) {
 	spec := request.Spec
-	if err := b.begin(ctx, "CreateService", name, spec.Name); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "CreateService", name, spec.Name)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	before := found.services[spec.Name]
 	if before != nil && before.Run != request.Run {
 		return nil, &enclave.OwnedError{Kind: "service", Name: spec.Name, Run: before.Run, CreatedAt: before.CreatedAt}
@@ -193,14 +189,10 @@ func (b *Backend) running(name, service string) error {
 	if err != nil {
 		return err
 	}
-	switch found.State {
-	case enclave.StateRunning:
+	if found.State == enclave.StateRunning {
 		return nil
-	case enclave.StateExited:
-		return fmt.Errorf("service %q in enclave %q is not running: it has exited with code %d", service, name, found.ExitCode)
-	case enclave.StateCreated, enclave.StateStarting, enclave.StateStopped, enclave.StateRemoving:
 	}
-	return fmt.Errorf("service %q in enclave %q is not running: its state is %s", service, name, found.State)
+	return fmt.Errorf("service %q in enclave %q: %w", service, name, found.NotRunning())
 }
 
 // Exec implements enclave.Services.

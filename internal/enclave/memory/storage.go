@@ -36,15 +36,11 @@ func (b *Backend) PutArtifact(ctx context.Context, name, digest string, content 
 
 // Artifact implements enclave.Artifacts.
 func (b *Backend) Artifact(ctx context.Context, name, digest string) (io.ReadCloser, error) {
-	if err := b.begin(ctx, "Artifact", name, digest); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "Artifact", name, digest)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	content, stored := found.artifacts[digest]
 	if !stored {
 		return nil, fmt.Errorf("artifact %s of enclave %q: %w", digest, name, enclave.ErrNotFound)
@@ -54,29 +50,21 @@ func (b *Backend) Artifact(ctx context.Context, name, digest string) (io.ReadClo
 
 // ListArtifacts implements enclave.Artifacts.
 func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, error) {
-	if err := b.begin(ctx, "ListArtifacts", name, ""); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "ListArtifacts", name, "")
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(found.artifacts)))), nil
 }
 
 // RemoveArtifacts implements enclave.Artifacts.
 func (b *Backend) RemoveArtifacts(ctx context.Context, name string, digests []string) error {
-	if err := b.begin(ctx, "RemoveArtifacts", name, strings.Join(digests, ",")); err != nil {
-		return err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "RemoveArtifacts", name, strings.Join(digests, ","))
 	if err != nil {
 		return err
 	}
+	defer done()
 	for _, digest := range digests {
 		delete(found.artifacts, digest)
 	}
@@ -85,30 +73,22 @@ func (b *Backend) RemoveArtifacts(ctx context.Context, name string, digests []st
 
 // WriteRecord implements enclave.Records.
 func (b *Backend) WriteRecord(ctx context.Context, name, record string, content []byte) error {
-	if err := b.begin(ctx, "WriteRecord", name, record); err != nil {
-		return err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "WriteRecord", name, record)
 	if err != nil {
 		return err
 	}
+	defer done()
 	found.records[record] = slices.Clone(content)
 	return nil
 }
 
 // Record implements enclave.Records.
 func (b *Backend) Record(ctx context.Context, name, record string) ([]byte, error) {
-	if err := b.begin(ctx, "Record", name, record); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "Record", name, record)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	content, written := found.records[record]
 	if !written {
 		return nil, fmt.Errorf("record %q of enclave %q: %w", record, name, enclave.ErrNotFound)
@@ -118,15 +98,11 @@ func (b *Backend) Record(ctx context.Context, name, record string) ([]byte, erro
 
 // ListRecords implements enclave.Records.
 func (b *Backend) ListRecords(ctx context.Context, name, prefix string) ([]string, error) {
-	if err := b.begin(ctx, "ListRecords", name, prefix); err != nil {
-		return nil, err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "ListRecords", name, prefix)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	names := []string{}
 	for record := range found.records {
 		if strings.HasPrefix(record, prefix) {
@@ -139,15 +115,11 @@ func (b *Backend) ListRecords(ctx context.Context, name, prefix string) ([]strin
 
 // RemoveRecord implements enclave.Records.
 func (b *Backend) RemoveRecord(ctx context.Context, name, record string) error {
-	if err := b.begin(ctx, "RemoveRecord", name, record); err != nil {
-		return err
-	}
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	found, err := b.find(name)
+	found, done, err := b.enter(ctx, "RemoveRecord", name, record)
 	if err != nil {
 		return err
 	}
+	defer done()
 	delete(found.records, record)
 	return nil
 }
