@@ -174,6 +174,7 @@ func (b *Backend) makeStore(ctx context.Context, conn *connection, name string) 
 	if err != nil {
 		return nil, err
 	}
+	image.ID = cmp.Or(image.ID, image.Name)
 	size := b.options.ArtifactStorageMB
 	if size == 0 {
 		size = defaultArtifactStorageMB
@@ -194,7 +195,7 @@ func (b *Backend) makeStore(ctx context.Context, conn *connection, name string) 
 	if work.agent, work.agentData, err = conn.installAgent(ctx, name, architecture); err != nil {
 		return nil, err
 	}
-	if work.pull, err = b.pulling(ctx, conn, cmp.Or(image.ID, image.Name), nil); err != nil {
+	if work.pull, err = b.pulling(ctx, conn, image.ID, nil); err != nil {
 		return nil, err
 	}
 	if err := conn.placePullSecret(ctx, work); err != nil {
