@@ -8,31 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 )
-
-// begin starts the command beside the test; the function that it gives interrupts it and gives its error.
-func (w *world) begin(args ...string) (out, notices *notebook, end func() error) {
-	w.Helper()
-	ctx, interrupt := context.WithTimeout(w.Context(), 2*time.Minute)
-	w.Cleanup(interrupt)
-	out, notices = &notebook{}, &notebook{}
-	root := newRoot("1.2.3", w.tools)
-	root.SetOut(out)
-	root.SetErr(notices)
-	root.SetArgs(args)
-	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(ctx) }()
-	return out, notices, sync.OnceValue(func() error {
-		interrupt()
-		return <-ended
-	})
-}
 
 func TestDockerExecAndShell(t *testing.T) {
 	w, name, args := dockerWorld(t)
@@ -162,8 +143,14 @@ func TestDockerClean(t *testing.T) {
 	left := name + "-left"
 	w.ok("run", folder, "--enclave", left, "--args", args)
 	w.Cleanup(func() { w.start(context.Background(), "", "enclave", "rm", "--force", left) })
-	if output, err := exec.CommandContext(t.Context(), "docker", "rm", "-f", "sundog-"+left+"_store").CombinedOutput(); err != nil {
-		t.Skip("there is no docker command to remove a part by:", err, string(output))
+	notes, err := exec.CommandContext(t.Context(), "docker", "volume", "ls", "-q", "--filter", "label=sundog.dev/role=note", "--filter", "label=sundog.dev/enclave="+left).Output()
+	if err != nil {
+		t.Skip("there is no docker command to remove a part by:", err)
+	}
+	for _, arguments := range [][]string{{"rm", "-f", "sundog-" + left + "_store"}, append([]string{"volume", "rm"}, strings.Fields(string(notes))...)} {
+		if output, err := exec.CommandContext(t.Context(), "docker", arguments...).CombinedOutput(); err != nil {
+			t.Fatal(err, string(output))
+		}
 	}
 	contains(t, w.ok("clean", left, "--dry-run"), left, "no enclave any more", "sundog-"+left+".web")
 	// Somebody makes enclaves meanwhile: none of these is touched.

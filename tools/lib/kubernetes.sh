@@ -92,3 +92,21 @@ kubernetes_images_wanted() {
 stop_kubernetes() {
 	[ "${kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
 }
+
+# own_kubernetes NAME OCTET RUNTIME exports KUBECONFIG of a cluster of the caller's own, which is started beside any other one
+# and may be treated badly, with what the tool that starts it needs to find it again.
+own_kubernetes() {
+	[ -x "$KUBE_TOOL/up.sh" ] || die "there is no tool that starts a cluster on this machine: set SUNDOG_KUBE_TOOL to its folder, which has up.sh, image.sh and down.sh"
+	KUBE_TOOL=$(cd "$KUBE_TOOL" && pwd)
+	export KUBE_NAME=$1 KUBE_OCTET=$2 KUBE_RUNTIME=$3
+	unset KUBE_STATE
+	own_kubernetes_started=yes
+	say "kubernetes: starting the cluster $1 (the first time it is built, which takes minutes)"
+	KUBECONFIG=$("$KUBE_TOOL/up.sh" 8>&-) || die "the cluster does not come up: see the messages above"
+	export KUBECONFIG
+}
+
+# stop_own_kubernetes stops the cluster that own_kubernetes started.
+stop_own_kubernetes() {
+	[ "${own_kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
+}

@@ -7,28 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"strconv"
 	"sync"
 
-	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
-// A small artifact is one tar file in the store. A file in the index, written after it in the same stream, tells that it
-// is complete. A large one is an image of its own (artifact_images.go), which the engine copies from by itself; a note
-// that is written after it saves looking through all images of the engine.
+// A small artifact is one tar file in the store. A note that is written after it tells that it is complete. A large one is an image of its own (artifact_images.go), which the engine copies from by itself; a note
+// that is written after it, too, saves looking through all images of the engine.
 
 // smallArtifact is the size of a tar stream up to which an artifact is kept in the store, and in memory while it is
 // handled: for the many small ones of a package fewer calls count, for a large one that it is copied inside the engine.
 const smallArtifact = 4 << 20
 
 func artifactFile(digest string) string { return folderArtifacts + "/" + digest + ".tar" }
-func indexFile(digest string) string    { return folderIndex + "/" + digest }
-func largeFile(digest string) string    { return folderLarge + "/" + digest }
+func indexNote(digest string) string    { return folderIndex + "/" + digest }
+func largeNote(digest string) string    { return folderLarge + "/" + digest }
 
 // PutArtifact implements enclave.Artifacts. The content is streamed: what is more than a small artifact goes to the
 // engine as it comes.
@@ -63,7 +61,7 @@ func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, diges
 		err = large.end(err)
 	}
 	if large.rest != nil && err == nil || errors.Is(err, errStored) {
-		return conn.writeStore(ctx, name, storeFile{largeFile(digest), []byte(noted)})
+		return conn.writeNotes(ctx, name, note{largeNote(digest), []byte(noted)})
 	}
 	if err != nil {
 		return err
@@ -128,23 +126,19 @@ func (w *largeWriter) end(err error) error {
 }
 
 func (c *connection) putSmall(ctx context.Context, name, digest string, content []byte) error {
-	return c.writeStore(ctx, name, storeFile{artifactFile(digest), content}, storeFile{indexFile(digest), []byte(strconv.Itoa(len(content)))})
+	if err := c.putFiles(ctx, name, storeFile{artifactFile(digest), content}); err != nil {
+		return err
+	}
+	return c.writeNotes(ctx, name, note{indexNote(digest), []byte(noted)})
 }
 
 // hasSmall tells whether a small artifact is complete; ErrNotFound if the enclave is not there.
 func (c *connection) hasSmall(ctx context.Context, name, digest string) (bool, error) {
-	stat, err := c.ContainerStatPath(ctx, storeName(name), client.ContainerStatPathOptions{Path: "/" + indexFile(digest)})
-	if err == nil {
-		return stat.Stat.Size > 0, nil
+	_, found, err := c.readNote(ctx, name, indexNote(digest))
+	if err != nil {
+		return false, fmt.Errorf("look for artifact %s in enclave %q: %w", digest, name, err)
 	}
-	if !errdefs.IsNotFound(err) {
-		return false, fmt.Errorf("look for artifact %s in enclave %q: %w", digest, name, c.translate(err))
-	}
-	// The answer to this request has no text, so it does not tell which of the two is missing.
-	if _, err := c.ContainerInspect(ctx, storeName(name), client.ContainerInspectOptions{}); err != nil {
-		return false, fmt.Errorf("look for artifact %s in enclave %q: %w", digest, name, c.translate(err))
-	}
-	return false, nil
+	return found, nil
 }
 
 // Artifact implements enclave.Artifacts.
@@ -222,18 +216,22 @@ func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	small, err := conn.readStore(ctx, name, folderIndex)
+	small, err := conn.readNotes(ctx, name, folderIndex)
 	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
-	large, err := conn.readStore(ctx, name, folderLarge)
+	large, err := conn.readNotes(ctx, name, folderLarge)
 	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
 	digests := []string{}
-	for digest, size := range small {
-		if len(size) > 0 {
-			digests = append(digests, digest)
+	if len(small) > 0 {
+		stored, err := conn.hasStore(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("list artifacts: %w", err)
+		}
+		if stored {
+			digests = slices.AppendSeq(digests, maps.Keys(small))
 		}
 	}
 	kept, err := conn.keptImages(ctx, name, large)
@@ -248,17 +246,14 @@ func (b *Backend) ListArtifacts(ctx context.Context, name string) ([]string, err
 // imageQuestions bounds how many images are asked for at the same time.
 const imageQuestions = 8
 
-// keptImages gives those of the large artifacts in a store's notes whose image is still there: `docker image prune --all`
+// keptImages gives those of the large artifacts in the notes whose image is still there: `docker image prune --all`
 // takes them away, as no container stands on them.
 func (c *connection) keptImages(ctx context.Context, name string, notes map[string][]byte) ([]string, error) {
 	var mutex sync.Mutex
 	var kept []string
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(imageQuestions)
-	for digest, note := range notes {
-		if len(note) == 0 {
-			continue
-		}
+	for digest := range notes {
 		group.Go(func() error {
 			found, err := c.hasImage(ctx, artifactImage(name, digest, own{}))
 			if found {
@@ -286,11 +281,11 @@ func (b *Backend) RemoveArtifacts(ctx context.Context, name string, digests []st
 }
 
 func (b *Backend) removeArtifacts(ctx context.Context, conn *connection, name string, digests []string) error {
-	stored, err := conn.readStore(ctx, name, folderIndex)
+	stored, err := conn.readNotes(ctx, name, folderIndex)
 	if err != nil {
 		return err
 	}
-	notes, err := conn.readStore(ctx, name, folderLarge)
+	notes, err := conn.readNotes(ctx, name, folderLarge)
 	if err != nil {
 		return err
 	}
@@ -298,20 +293,24 @@ func (b *Backend) removeArtifacts(ctx context.Context, conn *connection, name st
 	if err != nil {
 		return err
 	}
-	var files []storeFile
+	var outdated []note
+	var emptied []storeFile
 	var images []string
 	for _, digest := range digests {
 		b.small.drop(name, digest)
-		if len(stored[digest]) > 0 {
-			files = append(files, storeFile{path: indexFile(digest)}, storeFile{path: artifactFile(digest)})
+		if _, found := stored[digest]; found {
+			outdated, emptied = append(outdated, note{path: indexNote(digest)}), append(emptied, storeFile{path: artifactFile(digest)})
 		}
-		if len(notes[digest]) > 0 {
-			files = append(files, storeFile{path: largeFile(digest)})
+		if _, found := notes[digest]; found {
+			outdated = append(outdated, note{path: largeNote(digest)})
 		}
 		images = append(images, large[digest]...)
 	}
-	if len(files) > 0 {
-		err = conn.writeStore(ctx, name, files...)
+	if len(outdated) > 0 {
+		err = conn.writeNotes(ctx, name, outdated...)
+	}
+	if err == nil && len(emptied) > 0 {
+		err = conn.putFiles(ctx, name, emptied...)
 	}
 	return errors.Join(err, conn.removeArtifactImages(ctx, images))
 }

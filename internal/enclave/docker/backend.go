@@ -1,7 +1,8 @@
 // Package docker runs enclaves on a Docker Engine (API 1.41, Docker 20.10, and later).
 //
-// An enclave is a bridge network with a fixed subnet and a "store", a container that is never started and whose file
-// system holds what Sundog has to remember. Everything else is found by label. The package keeps nothing between calls
+// An enclave is a bridge network with a fixed subnet, notes, which are volumes that say in their labels what Sundog has to
+// remember, and a "store", a container that is never started and whose file system holds artifacts. Everything else is
+// found by label. The package keeps nothing between calls
 // and never decides what an enclave should hold: that is the engine's part.
 package docker
 
@@ -77,12 +78,11 @@ type connection struct {
 	info func(ctx context.Context) (system.Info, error)
 	// builder is the builder to use, asked once too.
 	builder func(ctx context.Context) (build.BuilderVersion, error)
-	// What follows saves calls and is no memory: it holds only as long as the engine confirms it, or while somebody waits.
-	notes      notebooks
-	stamps     stampClock
+	// What follows saves calls and is no memory: an answer is shared only by those who were waiting for it.
 	containers shared[[]container.Summary]
 	volumes    sync.Map // of *shared[[]volume.Volume], by enclave
 	states     sync.Map // of *shared[*enclaveState], by enclave
+	notes      sync.Map // of *shared[*noteList], by enclave
 }
 
 // New makes a backend. It neither connects nor fails: a wrong host shows at the first call.

@@ -90,3 +90,8 @@ func (r *strippedReader) Close() error {
 	_ = r.PipeReader.Close() // It never fails.
 	return r.source.Close()
 }
+
+// isMissingContainer tells a container that is not there from a path that is not in it.
+func isMissingContainer(err error) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "no such container")
+}

@@ -1,6 +1,11 @@
 package docker
 
 import (
+	"archive/tar"
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
 	"testing"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -103,27 +108,76 @@ func TestDockerTellsItsCapacity(t *testing.T) {
 	}
 }
 
-// A real engine keeps the stamps of notes, and two processes see each other's notes at once.
-func TestDockerNotesAreStamped(t *testing.T) {
+// Two processes see each other's notes at once, whatever their size, and each note stands in one volume.
+func TestDockerNotes(t *testing.T) {
 	t.Parallel()
 	one, other := dockerBackend(t), dockerBackend(t)
 	name := makeEnclave(t, one)
-	conn := connectionOf(t, one)
-	for i, text := range []string{"1", "2", "3", "4"} {
+	noise := make([]byte, 2*largestLabel) // What is random cannot be packed.
+	_, err := rand.Read(noise)
+	must(t, err)
+	for i, text := range []string{"1", string(noise), "3", "", string(noise[1:])} {
 		writer := []*Backend{one, other}[i%2]
 		must(t, writer.WriteRecord(t.Context(), name, "runs/shop", []byte(text)))
 		for _, reader := range []*Backend{one, other} {
 			got, err := reader.Record(t.Context(), name, "runs/shop")
 			must(t, err)
 			if string(got) != text {
-				t.Errorf("the record is %q, want %q", got, text)
+				t.Errorf("the record has %d bytes, want the %d that were written as version %d", len(got), len(text), i+1)
 			}
 		}
 	}
-	book, done, err := conn.notes.open(t.Context(), name)
+	volumes, err := connectionOf(t, one).noteVolumes(t.Context(), name)
 	must(t, err)
-	defer done()
-	if conn.current(t.Context(), name, folderRecords+"/runs.shop", book) == "" {
-		t.Error("the engine does not keep the stamps of what was read just now, so that everything is read each time")
+	if len(volumes) != 2 {
+		t.Errorf("there are %d volumes of notes, want one of the record and one of the enclave", len(volumes))
 	}
+}
+
+// `docker container prune` takes the store, `docker volume prune` the notes: the next apply makes both again.
+func TestDockerSurvivesPruning(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	conn := connectionOf(t, backend)
+	name := reserveEnclave(t, backend)
+	spec := enclave.Spec{Name: name, Owner: testOwner}
+	created, err := backend.CreateEnclave(t.Context(), spec)
+	must(t, err)
+	put := func() {
+		t.Helper()
+		unlock, err := backend.Lock(t.Context(), name, "run/shop", "a test")
+		must(t, err)
+		defer unlock()
+		must(t, backend.PutArtifact(t.Context(), name, "digest", func(w io.Writer) error { return tar.NewWriter(w).Close() }))
+		stored, err := backend.ListArtifacts(t.Context(), name)
+		must(t, err)
+		if len(stored) != 1 {
+			t.Errorf("artifacts are %q, want one", stored)
+		}
+	}
+	put()
+	must(t, backend.WriteRecord(t.Context(), name, "runs/shop", []byte("1")))
+	must(t, conn.removeContainer(t.Context(), storeName(name)))
+	stored, err := backend.ListArtifacts(t.Context(), name)
+	must(t, err)
+	if len(stored) != 0 {
+		t.Errorf("artifacts are %q after the store was removed", stored)
+	}
+	put()
+	record, err := backend.Record(t.Context(), name, "runs/shop")
+	must(t, err)
+	if string(record) != "1" {
+		t.Errorf("the record is %q", record)
+	}
+
+	must(t, conn.removeAllNotes(t.Context(), name))
+	if _, err := backend.Enclave(t.Context(), name); !errors.Is(err, enclave.ErrNotFound) {
+		t.Errorf("got %v without notes, want that the enclave is not there", err)
+	}
+	again, err := backend.CreateEnclave(t.Context(), spec)
+	must(t, err)
+	if bytes.Equal(again.Key, created.Key) {
+		t.Error("the key of before is still known from somewhere")
+	}
+	put()
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
-// stateRecord is what the store knows of its enclave. Labels of Docker objects cannot be changed once they are made, so
+// stateRecord is what is noted of the enclave itself. Labels of Docker objects cannot be changed once they are made, so
 // what a user may change stands here.
 type stateRecord struct {
 	Owner     string            `json:"owner"`
@@ -28,9 +28,14 @@ type stateRecord struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 	CreatedAt time.Time         `json:"created_at"`
 	ExpiresAt time.Time         `json:"expires_at,omitzero"`
+	// Removed tells that the removal of the enclave has begun.
+	Removed bool `json:"removed,omitempty"`
 }
 
-const stateEnclave = "enclave" // the record's folder below folderState
+const (
+	stateEnclave = "enclave" // the record's note below folderState
+	noteEnclave  = folderState + "/" + stateEnclave
+)
 
 // lockCreation is the lock of whoever makes an enclave.
 const lockCreation = "create"
@@ -113,58 +118,73 @@ func (b *Backend) completeEnclave(ctx context.Context, conn *connection, spec en
 	return group.Wait()
 }
 
-// completeStore makes the enclave's store unless it is there. One that says that a removal has begun goes first, with all
-// that is left: it has lost a part of its data.
+// completeStore makes the enclave's store unless it is there. What is left of a removal that was cut off goes first: it has
+// lost a part of its data.
 func (b *Backend) completeStore(ctx context.Context, conn *connection, spec enclave.Spec) error {
-	labels := objectLabels(spec.Name, roleStore, map[string]string{enclave.LabelOwner: spec.Owner})
-	_, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels)
-	if errdefs.IsConflict(err) {
-		doomed, err := conn.isDoomed(ctx, spec.Name)
-		if err != nil || !doomed {
-			return err
-		}
+	doomed, err := conn.isDoomed(ctx, spec.Name)
+	if err != nil {
+		return err
+	}
+	if doomed {
 		err = b.removeContents(ctx, conn, spec.Name, func(role string) bool { return role == roleStore || role == roleLock })
+		if err == nil {
+			err = conn.removeAllNotes(ctx, spec.Name)
+		}
 		if err == nil {
 			err = conn.removeContainers(ctx, spec.Name, func(role string) bool { return role != roleStore })
 		}
 		if err != nil {
 			return fmt.Errorf("finish a removal that was cut off: %w", err)
 		}
-		_, err = conn.createFromEmpty(ctx, storeName(spec.Name), labels)
-		if err != nil {
-			return fmt.Errorf("make its store: %w", conn.translate(err))
-		}
-		return nil
 	}
-	if err != nil {
+	labels := objectLabels(spec.Name, roleStore, map[string]string{enclave.LabelOwner: spec.Owner})
+	if _, err := conn.createFromEmpty(ctx, storeName(spec.Name), labels); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("make its store: %w", conn.translate(err))
 	}
 	return nil
 }
 
-// completeState writes the enclave's record unless it is there.
+// completeState notes the enclave's record unless it is there.
 func (b *Backend) completeState(ctx context.Context, conn *connection, spec enclave.Spec) error {
-	files, err := conn.readStore(ctx, spec.Name, folderState+"/"+stateEnclave)
-	if err != nil {
+	before, err := conn.allNotes(ctx, spec.Name)
+	if err != nil || before.isThere() {
 		return err
-	}
-	if _, found := newestSlot(files); found {
-		return nil
 	}
 	record := stateRecord{Owner: spec.Owner, Key: make([]byte, keySize), Labels: spec.Labels, CreatedAt: time.Now().UTC(), ExpiresAt: spec.ExpiresAt}
 	if _, err := rand.Read(record.Key); err != nil {
 		return fmt.Errorf("make its key: %w", err)
 	}
-	// Whoever could write to the store waits for the lock that the caller holds, or finds no enclave yet.
-	return b.writeState(ctx, conn, spec.Name, record, true)
+	content, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("encode the record of enclave %q: %w", spec.Name, err)
+	}
+	return conn.putNotes(ctx, spec.Name, before, []note{{noteEnclave, content}})
 }
 
-func (b *Backend) writeState(ctx context.Context, conn *connection, name string, record stateRecord, alone bool) error {
+func (b *Backend) writeState(ctx context.Context, conn *connection, name string, record stateRecord) error {
 	content, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("encode the record of enclave %q: %w", name, err)
 	}
-	return b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{content: content}, alone)
+	defer b.records.lock(name)()
+	return conn.writeNotes(ctx, name, note{noteEnclave, content})
+}
+
+// readState gives what is noted of an enclave; ErrNotFound if it is not there.
+func (c *connection) readState(ctx context.Context, name string) (*stateRecord, error) {
+	content, _, err := c.readNote(ctx, name, noteEnclave)
+	if err != nil {
+		return nil, err
+	}
+	return decodeState(name, content)
+}
+
+func decodeState(name string, content []byte) (*stateRecord, error) {
+	var record stateRecord
+	if err := json.Unmarshal(content, &record); err != nil {
+		return nil, fmt.Errorf("read the record of enclave %q: %w", name, err)
+	}
+	return &record, nil
 }
 
 // UpdateEnclave implements enclave.Enclaves.
@@ -181,7 +201,7 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 	}
 	record := stateRecord{Owner: existing.Owner, Key: existing.Key, Labels: spec.Labels, CreatedAt: existing.CreatedAt, ExpiresAt: spec.ExpiresAt}
-	if err := b.writeState(ctx, conn, spec.Name, record, false); err != nil {
+	if err := b.writeState(ctx, conn, spec.Name, record); err != nil {
 		return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
 	}
 	existing.Labels, existing.ExpiresAt = maps.Clone(spec.Labels), spec.ExpiresAt
@@ -232,7 +252,7 @@ func (c *connection) enclave(ctx context.Context, name string) (*enclave.Enclave
 	return &state.enclave, nil
 }
 
-// enclaveState is what network and store tell of an enclave.
+// enclaveState is what network and notes tell of an enclave.
 type enclaveState struct {
 	enclave enclave.Enclave
 	network network.Summary
@@ -244,7 +264,7 @@ type enclaveState struct {
 	places map[string]place
 }
 
-// observeState asks for network and store at the same time. A half-made enclave is not there: CreateEnclave completes
+// observeState asks for network and notes at the same time. A half-made enclave is not there: CreateEnclave completes
 // it.
 func (c *connection) observeState(ctx context.Context, name string) (*enclaveState, error) {
 	var networks client.NetworkListResult
@@ -255,7 +275,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 		return c.translate(err)
 	})
 	group.Go(func() (err error) {
-		files, err = c.readStore(groupContext, name, folderState)
+		files, err = c.readNotes(groupContext, name, folderState)
 		if errors.Is(err, enclave.ErrNotFound) {
 			return nil
 		}
@@ -264,12 +284,8 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("look for enclave %q: %w", name, err)
 	}
-	slots, stopped, used := map[string][]byte{}, map[string]string{}, map[string]string{}
-	places := map[string][]byte{}
+	stopped, used, places := map[string]string{}, map[string]string{}, map[string][]byte{}
 	for file, content := range files {
-		if rest, found := strings.CutPrefix(file, stateEnclave+"/"); found {
-			slots[rest] = content
-		}
 		if rest, found := strings.CutPrefix(file, stateStopped+"/"); found {
 			stopped[rest] = string(content)
 		}
@@ -280,13 +296,16 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 			places[rest] = content
 		}
 	}
-	newest, found := newestSlot(slots)
-	if len(networks.Items) == 0 || !found || newest.removed {
+	content, found := files[stateEnclave]
+	if len(networks.Items) == 0 || !found {
 		return nil, noEnclave(name)
 	}
-	var record stateRecord
-	if err := json.Unmarshal(newest.content, &record); err != nil {
-		return nil, fmt.Errorf("read the record of enclave %q: %w", name, err)
+	record, err := decodeState(name, content)
+	if err != nil {
+		return nil, err
+	}
+	if record.Removed {
+		return nil, noEnclave(name)
 	}
 	return &enclaveState{
 		enclave: enclave.Enclave{

@@ -57,12 +57,12 @@ func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
 			_, err := conn.NetworkCreate(t.Context(), networkName(name)+"_probe", client.NetworkCreateOptions{Labels: objectLabels(name, roleProbe, owner)})
 			return err
 		},
-		"record that was cut off": func(name string) error {
+		"note that an engine was killed over": func(name string) error {
 			if err := store(name); err != nil {
 				return err
 			}
-			whole := slot{sequence: 1, content: []byte(`{"owner":"x"}`)}.encode()
-			return conn.writeStore(t.Context(), name, storeFile{folderState + "/" + stateEnclave + "/1", whole[:len(whole)-3]})
+			_, err := conn.VolumeCreate(t.Context(), client.VolumeCreateOptions{Name: notePrefix(name) + "0123_4567"})
+			return err
 		},
 		"lock of a dead process": func(name string) error {
 			labels := objectLabels(name, roleLock, map[string]string{labelHolderProcess: `{"machine":"` + lockholder.Machine() + `","pid":1,"started":"never"}`})
@@ -133,7 +133,7 @@ func TestDockerReplacesHalfMadeServices(t *testing.T) {
 	if len(final.Extra) != 0 || final.Services["api"].Digest != "d2" || final.Services["api"].State != enclave.StateRunning {
 		t.Errorf("observed %+v and %v", final.Services, final.Extra)
 	}
-	volumes, err := conn.VolumeList(t.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(name))})
+	volumes, err := conn.VolumeList(t.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(name), ofRole(roleVolume))})
 	must(t, err)
 	if len(volumes.Items) != 1 {
 		t.Errorf("there are %d volumes, want the persistent one only", len(volumes.Items))
@@ -243,7 +243,7 @@ func (k *killing) checkAllOrNothing(limit int64) {
 	must(k.T, err)
 	snapshot, err := k.backend.Observe(k.Context(), k.name)
 	must(k.T, err)
-	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name), ofRole(roleVolume))})
 	must(k.T, err)
 	stored, err := k.backend.ListArtifacts(k.Context(), k.name)
 	must(k.T, err)
@@ -262,7 +262,7 @@ func (k *killing) checkComplete(limit int64) {
 	if service, found := snapshot.Services["api"]; !found || service.Digest != k.request.Digest || len(snapshot.Extra) > 0 {
 		return
 	}
-	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	volumes, err := connectionOf(k.T, k.backend).VolumeList(k.Context(), client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name), ofRole(roleVolume))})
 	must(k.T, err)
 	if want := len(k.request.Spec.Files); len(volumes.Items) != want {
 		k.Errorf("after %d requests: the service is complete, with %d volumes, want %d", limit, len(volumes.Items), want)
@@ -289,7 +289,7 @@ func (k *killing) checkHealed(limit int64) {
 	if want := []string{serviceName(k.name, "api"), storeName(k.name)}; !slices.Equal(names, want) {
 		k.Errorf("after %d requests: containers %q, want %q", limit, names, want)
 	}
-	volumes, err := conn.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name))})
+	volumes, err := conn.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(k.name), ofRole(roleVolume))})
 	must(k.T, err)
 	if want := len(k.request.Spec.Files); len(volumes.Items) != want {
 		k.Errorf("after %d requests: %d volumes, want %d", limit, len(volumes.Items), want)

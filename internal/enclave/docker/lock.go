@@ -40,7 +40,13 @@ func (b *Backend) Lock(ctx context.Context, name, lock, holder string) (unlock f
 		stored = stored || item.Labels[enclave.LabelRole] == roleStore
 	}
 	if !stored {
-		return nil, noEnclave(name)
+		existing, err := conn.enclave(ctx, name)
+		if err == nil {
+			err = conn.replaceStore(ctx, existing)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)
+		}
 	}
 	if err := b.removeDeadLocks(ctx, conn, found); err != nil {
 		return nil, fmt.Errorf("lock %q in enclave %q: %w", lock, name, err)

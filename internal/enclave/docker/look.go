@@ -25,7 +25,7 @@ func (c *connection) allContainers(ctx context.Context) ([]container.Summary, er
 // volumesOf names the volumes of one service, persistent directories left out: they are the enclave's.
 func (c *connection) volumesOf(ctx context.Context, name, service string) ([]string, error) {
 	all, err := sharedOf[[]volume.Volume](&c.volumes, name).ask(ctx, func(ctx context.Context) ([]volume.Volume, error) {
-		result, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(name))})
+		result, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: withLabels(ofEnclave(name), ofRole(roleVolume))})
 		if err != nil {
 			return nil, fmt.Errorf("list volumes: %w", c.translate(err))
 		}

@@ -18,6 +18,7 @@ const (
 	roleTask    = "task"
 	roleStore   = "store"
 	roleVolume  = "volume"
+	roleNote    = "note"
 	roleLock    = "lock"
 	roleImage   = "image"
 	// roleArtifact is the image of a large artifact, and a container that reads it.
@@ -45,6 +46,7 @@ const (
 
 func networkName(enclave string) string          { return "sundog-" + enclave }
 func storeName(enclave string) string            { return "sundog-" + enclave + "_store" }
+func notePrefix(enclave string) string           { return "sundog-" + enclave + "_note_" }
 func readerPrefix(enclave string) string         { return "sundog-" + enclave + "_artifact_" }
 func serviceName(enclave, service string) string { return "sundog-" + enclave + "." + service }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// stateStopped is the folder below folderState that holds, for each service that was stopped on purpose, the ID of its
+// stateStopped is the folder of notes below folderState that holds, for each service that was stopped on purpose, the ID of its
 // container. Docker itself cannot tell a stopped container from one that has ended.
 const stateStopped = "stopped"
 
@@ -32,8 +32,8 @@ type publishedPort struct {
 	Pinned bool `json:",omitempty"`
 }
 
-// Observe implements enclave.Enclaves by three calls that run side by side: containers, networks, and one folder of the
-// store.
+// Observe implements enclave.Enclaves by three calls that run side by side: containers, networks, and
+// notes.
 func (b *Backend) Observe(ctx context.Context, name string) (*enclave.Snapshot, error) {
 	conn, err := b.connect()
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *connection) serviceFromInspect(ctx context.Context, name string, inspec
 	service.StartedAt = parseTime(inspected.State.StartedAt)
 	stopped := false
 	if inspected.State.Status == container.StateExited {
-		files, err := c.readStore(ctx, name, folderState+"/"+stateStopped)
+		files, err := c.readNotes(ctx, name, folderState+"/"+stateStopped)
 		if err != nil {
 			return nil, err
 		}

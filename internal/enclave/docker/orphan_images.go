@@ -14,9 +14,9 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
-// OrphanImages implements enclave.Tidy. An image carries no enclave's label, as several may use it; so each enclave's
-// store lists the ones that it uses. It is listed only once a service is made of it: while any apply is under way, what is
-// listed nowhere may just have been built, and none is an orphan.
+// OrphanImages implements enclave.Tidy. An image carries no enclave's label, as several may use it; so each enclave
+// notes the ones that it uses. It is noted only once a service is made of it: while any apply is under way, what is
+// noted nowhere may just have been built, and none is an orphan.
 func (b *Backend) OrphanImages(ctx context.Context) ([]enclave.OrphanImage, error) {
 	conn, err := b.connect()
 	if err != nil {
@@ -74,7 +74,7 @@ func isApply(lock container.Summary) bool {
 	return alive || !known
 }
 
-// unusedImages lists the images that were built and that neither a container nor an enclave's store knows.
+// unusedImages lists the images that were built and that neither a container nor an enclave's notes know.
 func (c *connection) unusedImages(ctx context.Context) ([]enclave.OrphanImage, error) {
 	built, err := c.ImageList(ctx, client.ImageListOptions{Filters: withLabels(ofSundog(), ofRole(roleImage))})
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *connection) unusedImages(ctx context.Context) ([]enclave.OrphanImage, e
 	return orphans, nil
 }
 
-// usedImages gives ids and names of the images of all containers, whoever made them, and of what enclaves list.
+// usedImages gives ids and names of the images of all containers, whoever made them, and of what enclaves note.
 func (c *connection) usedImages(ctx context.Context) (map[string]bool, error) {
 	used := map[string]bool{}
 	everything, err := c.ContainerList(ctx, client.ContainerListOptions{All: true})
@@ -111,7 +111,7 @@ func (c *connection) usedImages(ctx context.Context) (map[string]bool, error) {
 		if item.Labels[enclave.LabelRole] != roleStore {
 			continue
 		}
-		listed, err := c.readStore(ctx, item.Labels[enclave.LabelEnclave], folderImages)
+		listed, err := c.readNotes(ctx, item.Labels[enclave.LabelEnclave], folderImages)
 		if errors.Is(err, enclave.ErrNotFound) {
 			continue // The enclave was removed meanwhile.
 		}

@@ -117,6 +117,9 @@ func (b *Backend) removeOrphan(ctx context.Context, conn *connection, name strin
 		err = b.removeDeadLocks(ctx, conn, containers)
 	}
 	if err == nil {
+		err = conn.removeAllNotes(ctx, name)
+	}
+	if err == nil {
 		err = conn.removeContainers(ctx, name, isLock)
 	}
 	return err
@@ -176,7 +179,8 @@ func (c *connection) leftBehind(ctx context.Context, labels string) (map[string]
 		return nil, c.translate(err)
 	}
 	for _, item := range volumes.Items {
-		note(item.Labels, "volume "+item.Name, parseTime(item.CreatedAt)).data = true
+		found := note(item.Labels, "volume "+item.Name, parseTime(item.CreatedAt))
+		found.data = found.data || item.Labels[enclave.LabelRole] == roleVolume
 	}
 	images, err := c.ImageList(ctx, client.ImageListOptions{Filters: withLabels(labels, ofRole(roleArtifact))})
 	if err != nil {

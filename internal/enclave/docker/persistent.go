@@ -16,11 +16,11 @@ import (
 )
 
 // A persistent directory is new until a container that mounts it is started for the first time; only until then it is
-// seeded. That it is used is noted in the store before the start, together with a mark that the volume got when it was made:
+// seeded. That it is used is noted before the start, together with a mark that the volume got when it was made:
 // a volume that somebody has removed by hand is made again, with another mark, and is new. The engine's own time of creation
 // is no such mark, as it changes with every file.
 
-// stateUsed is the folder below folderState that holds, for each persistent directory that was used, the mark of its
+// stateUsed is the folder of notes below folderState that holds, for each persistent directory that was used, the mark of its
 // volume.
 const stateUsed = "used"
 
@@ -97,13 +97,16 @@ func (b *Backend) noteUse(ctx context.Context, conn *connection, name string, la
 	if err := json.Unmarshal([]byte(text), &directories); err != nil {
 		return fmt.Errorf("label %s: %w", labelPersistent, err)
 	}
-	var notes []storeFile
+	var notes []note
 	for _, key := range slices.Sorted(maps.Keys(directories)) {
 		// Whoever fills one just now has filled it before this container sees it.
 		defer b.seeding.lock(name + "/" + key)()
-		notes = append(notes, storeFile{usedFile(key), []byte(directories[key])})
+		notes = append(notes, note{usedNote(key), []byte(directories[key])})
 	}
-	return conn.writeStore(ctx, name, notes...)
+	return conn.writeNotes(ctx, name, notes...)
 }
 
-func usedFile(key string) string { return folderState + "/" + stateUsed + "/" + key }
+func usedNote(key string) string { return folderState + "/" + stateUsed + "/" + key }
+
+// persistentPrefix begins the names of the volumes of an enclave's persistent directories.
+func persistentPrefix(name string) string { return "sundog-" + name + "_persistent_" }

@@ -14,9 +14,9 @@ import (
 
 // A service that comes back gets the address and the host ports that it had. Usually its name alone tells them, as the
 // first choice hangs on it; and as long as there is a container, its labels do. Where another service was in the way of the
-// first choice, the place is noted in the store, so that it survives the container too.
+// first choice, the place is noted, so that it survives the container too.
 
-// statePlaces is the folder below folderState that holds the places of services that did not get their first choice.
+// statePlaces is the folder of notes below folderState that holds the places of services that did not get their first choice.
 const statePlaces = "places"
 
 // place is what a service keeps.
@@ -26,7 +26,7 @@ type place struct {
 	Ports map[string]int `json:"ports,omitempty"`
 }
 
-func placeFile(service string) string { return folderState + "/" + statePlaces + "/" + service }
+func placeNote(service string) string { return folderState + "/" + statePlaces + "/" + service }
 
 func portKey(port publishedPort) string { return port.Transport + " " + strconv.Itoa(port.Number) }
 
@@ -92,10 +92,10 @@ func (c *connection) keepPlace(ctx context.Context, state *enclaveState, service
 	if noted && string(before) == string(content) || !noted && now.isFirstChoice(name, service, subnet, gateway) {
 		return nil
 	}
-	return c.writeStore(ctx, name, storeFile{placeFile(service), content})
+	return c.writeNotes(ctx, name, note{placeNote(service), content})
 }
 
-// readPlaces understands what the store has noted. What cannot be read is chosen anew.
+// readPlaces understands what was noted. What cannot be read is chosen anew.
 func readPlaces(files map[string][]byte) map[string]place {
 	places := map[string]place{}
 	for service, content := range files {

@@ -19,8 +19,8 @@ import (
 const removals = 8
 
 // RemoveEnclave implements enclave.Enclaves. From its first step on the enclave is not there any more, so that nobody takes
-// up again what has lost a part of its data. The store goes last, as it knows the images that go with the enclave, and as
-// nobody would know of anything that is left without it; so a removal that was cut off is simply repeated.
+// up again what has lost a part of its data. Notes and store go last, as they know the images that go with the enclave, and as
+// nobody would know of anything that is left without them; so a removal that was cut off is simply repeated.
 func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	conn, err := b.connect()
 	if err != nil {
@@ -33,6 +33,9 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	shared := false
 	if failure == nil {
 		shared, failure = conn.removeEmptyImageOf(ctx, name)
+	}
+	if failure == nil {
+		failure = conn.removeAllNotes(ctx, name)
 	}
 	if failure == nil {
 		failure = conn.removeContainers(ctx, name, func(role string) bool { return role != roleStore })
@@ -51,28 +54,27 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 
 // doom writes down that the removal of an enclave has begun.
 func (b *Backend) doom(ctx context.Context, conn *connection, name string) error {
-	err := b.writeSlot(ctx, conn, name, folderState+"/"+stateEnclave, slot{removed: true}, false)
+	err := b.writeState(ctx, conn, name, stateRecord{Removed: true})
 	if errors.Is(err, enclave.ErrNotFound) {
-		return nil // There is no store any more.
+		return nil // There are no notes any more.
 	}
 	return err
 }
 
 // isDoomed tells whether the removal of an enclave has begun and not come to its end.
 func (c *connection) isDoomed(ctx context.Context, name string) (bool, error) {
-	files, err := c.readStore(ctx, name, folderState+"/"+stateEnclave)
+	record, err := c.readState(ctx, name)
 	if errors.Is(err, enclave.ErrNotFound) {
 		return false, nil
 	}
-	newest, found := newestSlot(files)
-	return found && newest.removed, err
+	return err == nil && record.Removed, err
 }
 
-// removeContents removes everything of an enclave but the containers of some roles.
+// removeContents removes everything of an enclave but its notes and the containers of some roles.
 func (b *Backend) removeContents(ctx context.Context, conn *connection, name string, spared func(role string) bool) error {
 	failure := conn.removeContainers(ctx, name, spared)
 	failure = errors.Join(failure, removeAll([]func() error{
-		func() error { return conn.removeVolumes(ctx, ofEnclave(name)) },
+		func() error { return conn.removeVolumes(ctx, ofEnclave(name), ofRole(roleVolume)) },
 		func() error { return conn.removeNetworks(ctx, name) },
 		func() error {
 			return errors.Join(b.removeBuiltImages(ctx, conn, name), conn.removeAllArtifactImages(ctx, name))
@@ -151,7 +153,7 @@ func (c *connection) remaining(ctx context.Context, name string) string {
 
 // removeBuiltImages removes the images that were built for an enclave, unless a container of another one uses them.
 func (b *Backend) removeBuiltImages(ctx context.Context, conn *connection, name string) error {
-	files, err := conn.readStore(ctx, name, folderImages)
+	files, err := conn.readNotes(ctx, name, folderImages)
 	if errors.Is(err, enclave.ErrNotFound) {
 		return nil
 	}
@@ -162,7 +164,6 @@ func (b *Backend) removeBuiltImages(ctx context.Context, conn *connection, name 
 	var failures []error
 	for _, image := range files {
 		switch text := string(image); {
-		case text == "":
 		case strings.HasPrefix(text, imageIDPrefix):
 			failures = append(failures, conn.removeSuperseded(ctx, text))
 		default:

@@ -29,11 +29,11 @@ func (b *Backend) Sweep(ctx context.Context, name string) error {
 
 // sweepImages removes superseded images that nobody uses, and forgets those that are gone.
 func (c *connection) sweepImages(ctx context.Context, name string) error {
-	noted, err := c.readStore(ctx, name, folderImages)
+	noted, err := c.readNotes(ctx, name, folderImages)
 	if err != nil {
 		return err
 	}
-	var gone []storeFile
+	var gone []note
 	for _, file := range slices.Sorted(maps.Keys(noted)) {
 		id := string(noted[file])
 		if !strings.HasPrefix(id, imageIDPrefix) {
@@ -45,7 +45,7 @@ func (c *connection) sweepImages(ctx context.Context, name string) error {
 		_, err := c.ImageInspect(ctx, id)
 		switch {
 		case errdefs.IsNotFound(err):
-			gone = append(gone, storeFile{path: folderImages + "/" + file})
+			gone = append(gone, note{path: folderImages + "/" + file})
 		case err != nil:
 			return fmt.Errorf("look for image %s: %w", id, c.translate(err))
 		}
@@ -53,5 +53,5 @@ func (c *connection) sweepImages(ctx context.Context, name string) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	return c.writeStore(ctx, name, gone...)
+	return c.writeNotes(ctx, name, gone...)
 }

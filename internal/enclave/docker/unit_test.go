@@ -40,46 +40,6 @@ func TestTakenPortIsReadFromTheEnginesErrors(t *testing.T) {
 	}
 }
 
-func TestSlotsSurviveWhatIsCutOff(t *testing.T) {
-	t.Parallel()
-	files := map[string][]byte{}
-	write := func(content string, removed bool) {
-		for _, file := range nextSlot("r", files, []byte(content), removed) {
-			files[strings.TrimPrefix(file.path, "r/")] = file.content
-		}
-	}
-	for i := range 5 {
-		content := fmt.Sprintf("version %d\nsecond line\n", i)
-		before, _ := newestSlot(files)
-		// Every beginning of the next version leaves the one before it in force.
-		next := nextSlot("r", files, []byte(content), false)[0]
-		for length := range len(next.content) {
-			cut := map[string][]byte{strings.TrimPrefix(next.path, "r/"): next.content[:length]}
-			for name, data := range files {
-				if _, overwritten := cut[name]; !overwritten {
-					cut[name] = data
-				}
-			}
-			if got, _ := newestSlot(cut); got.sequence != before.sequence || !bytes.Equal(got.content, before.content) {
-				t.Fatalf("version %d, cut at %d: got version %d", i, length, got.sequence)
-			}
-		}
-		write(content, false)
-		if got, found := newestSlot(files); !found || string(got.content) != content || got.sequence != i+1 {
-			t.Fatalf("got %+v, want %q", got, content)
-		}
-	}
-	write("", true)
-	if got, found := newestSlot(files); !found || !got.removed {
-		t.Errorf("got %+v, want it removed", got)
-	}
-	for name, data := range files {
-		if bytes.Contains(data, []byte("version")) {
-			t.Errorf("slot %s still holds %q", name, data)
-		}
-	}
-}
-
 func TestAddressesStayOutOfTheEnginesRange(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"172.18.0.0/16", "192.168.16.0/20", "10.1.2.0/24", "10.1.2.16/28", "10.1.2.8/29", "10.1.2.4/30"} {

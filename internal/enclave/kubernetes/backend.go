@@ -61,13 +61,18 @@ type Backend struct {
 	storing sync.Mutex
 	// partsKept is how many Secrets an artifact may take before it goes into the store.
 	partsKept int
+	pods      lookouts
+	agents    agents
 	nodes     nodeFacts
 	holds     lockholder.Holds
 	// logins are the user's credentials by registry, named those of Secrets.
 	logins, named freshEntries
 }
 
-var _ enclave.Backend = (*Backend)(nil)
+var (
+	_ enclave.Backend = (*Backend)(nil)
+	_ enclave.Spread  = (*Backend)(nil)
+)
 
 // New prepares a backend; it connects when it is first used.
 func New(options Options) *Backend {
@@ -81,6 +86,12 @@ func New(options Options) *Backend {
 	return backend
 }
 
+// startsAtOnce is how many services of a batch are started at the same time: it is the nodes that start them.
+const startsAtOnce = 50
+
+// StartsAtOnce implements enclave.Spread.
+func (b *Backend) StartsAtOnce() int { return startsAtOnce }
+
 // Name implements enclave.Backend.
 func (b *Backend) Name() string { return "kubernetes" }
 
@@ -92,6 +103,7 @@ func (b *Backend) connect() (*connection, error) {
 // Close ends all connections.
 func (b *Backend) Close() error {
 	b.tunnels.close()
+	b.pods.close()
 	if b.connected != nil {
 		b.connected.http.CloseIdleConnections()
 	}

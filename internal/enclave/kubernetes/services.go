@@ -61,7 +61,7 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if pinned {
 		work.architecture = architecture
 	}
-	if work.agent, work.agentData, err = conn.installAgent(ctx, name, architecture); err != nil {
+	if work.agent, work.agentData, err = b.ensureAgent(ctx, conn, name, architecture); err != nil {
 		return nil, err
 	}
 	if err := b.makeClaims(ctx, conn, work); err != nil {
@@ -97,6 +97,8 @@ func checkSpec(spec plan.ServiceSpec) error {
 		return errors.New("gpu.ulimits cannot be set on Kubernetes, which has no such setting: set them in the image's entry point, or use the backend docker")
 	case spec.GPU != nil && len(spec.GPU.DeviceIDs) > 0:
 		return errors.New("gpu.device_ids cannot be chosen on Kubernetes, whose device plugins choose themselves: give gpu.count")
+	case spec.GPU != nil && spec.GPU.Count < 0:
+		return errors.New("gpu.count = -1, for all, cannot be asked for on Kubernetes, where nobody knows the node beforehand: give a number")
 	}
 	return nil
 }
@@ -105,7 +107,7 @@ func checkSpec(spec plan.ServiceSpec) error {
 func (c *connection) predecessor(ctx context.Context, name string, request enclave.ServiceRequest) (*corev1.Service, error) {
 	before, err := get[corev1.Service](ctx, c, services, namespaceName(name), request.Spec.Name)
 	if apierrors.IsNotFound(err) {
-		return nil, c.mustExist(ctx, name)
+		return nil, nil //nolint:nilnil // There is none. Whether there is an enclave tells what is made next.
 	}
 	if err != nil {
 		return nil, err
@@ -313,6 +315,7 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	if err != nil {
 		return nil, inEnclave(work.enclave, err)
 	}
+	c.prepared.Store(namespace+"/"+manifest.Name, work.made)
 	return made, c.placeAliases(ctx, work)
 }
 
