@@ -100,8 +100,8 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 			return nil, err
 		}
 	}
-	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration]}
-	pod, err := waiter.wait(ctx)
+	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration], job: left[running].UID}
+	pod, err := waiter.wait(ctx, &b.pods)
 	if err != nil {
 		return nil, err
 	}
