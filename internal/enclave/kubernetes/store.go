@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -101,12 +102,25 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 		}
 	}
 	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration], job: left[running].UID}
-	pod, err := waiter.wait(ctx, &b.pods)
-	if err != nil {
-		return nil, err
+	for deadline := time.Now().Add(storeReturn); ; {
+		pod, err := waiter.wait(ctx, &b.pods)
+		if err != nil {
+			return nil, err
+		}
+		if status := containerStatus(pod, containerService); status != nil && status.State.Running != nil {
+			return &artifactStore{pod, volume}, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("its pod %s has ended, and Kubernetes makes no other one", pod.Name)
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
 	}
-	return &artifactStore{pod, volume}, nil
 }
+
+// storeReturn is how long Kubernetes may take to make a pod anew that was evicted.
+const storeReturn = 2 * time.Minute
 
 // isOver tells whether Kubernetes makes no further pod for a Job.
 func isOver(job *batchv1.Job) bool {
