@@ -215,7 +215,7 @@ func (b *Backend) makeStore(ctx context.Context, conn *connection, name string) 
 	if err := conn.placePullSecret(ctx, work); err != nil {
 		return nil, err
 	}
-	if err := b.makeClaims(ctx, conn, work); err != nil {
+	if err := conn.makeClaims(ctx, work, nil); err != nil {
 		return nil, err
 	}
 	job, err := work.storeJob()
