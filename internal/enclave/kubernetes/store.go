@@ -102,6 +102,11 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 		}
 	}
 	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration], job: left[running].UID}
+	return b.awaitStore(ctx, waiter, volume)
+}
+
+// awaitStore waits until the store's pod runs.
+func (b *Backend) awaitStore(ctx context.Context, waiter *startWaiter, volume string) (*artifactStore, error) {
 	for deadline := time.Now().Add(storeReturn); ; {
 		pod, err := waiter.wait(ctx, &b.pods)
 		if err != nil {
