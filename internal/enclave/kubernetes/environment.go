@@ -39,6 +39,7 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		return o, err
 	}
 	o.imageDefaults(getenv)
+	o.imageBuildDefaults(getenv)
 	return o, o.check()
 }
 
