@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"crypto/rand"
 	"maps"
 	"os"
@@ -83,7 +84,11 @@ func TestAccKubernetesClusterOfTheSameApply(t *testing.T) {
 			t.Errorf("the first plan changes %v", changes)
 		}
 		w.terraform("apply", "-no-color", "test.tfplan")
-		t.Cleanup(func() { w.terraform("destroy", "-auto-approve", "-no-color") })
+		t.Cleanup(func() {
+			if _, err := try(context.Background(), w.folder, w.environment, w.cli, "destroy", "-auto-approve", "-no-color"); err != nil {
+				t.Error(err)
+			}
+		})
 		if got := w.output("greeting"); got != "hello" {
 			t.Errorf("the output is %q", got)
 		}
