@@ -48,6 +48,21 @@ func admissionRemedy(message string) string {
 // volumeFailures are the events that tell that a volume is not made, not found or not mounted.
 var volumeFailures = []string{"FailedMount", "FailedAttachVolume", "ProvisioningFailed", "FailedBinding", "VolumeMismatch"}
 
+// busyPatience is how long a volume may fail because its node lags behind the API server, as one does that has much to do.
+const busyPatience = 90 * time.Second
+
+// lagging is by which one knows that.
+var lagging = []string{"failed to sync secret cache", "failed to sync configmap cache", "no relationship found between node", "not registered"}
+
+func patienceWith(event *corev1.Event) time.Duration {
+	for _, text := range lagging {
+		if strings.Contains(event.Message, text) {
+			return busyPatience
+		}
+	}
+	return mountPatience
+}
+
 // claimsOf names the volume claims of a pod: why one is not bound only their own events tell.
 func claimsOf(pod *corev1.Pod) []string {
 	var names []string
@@ -57,6 +72,11 @@ func claimsOf(pod *corev1.Pod) []string {
 		}
 	}
 	return names
+}
+
+// concernsVolumes tells whether an event can still be why a pod waits: one that has a node has all of its claims.
+func concernsVolumes(event *corev1.Event, pod *corev1.Pod) bool {
+	return event.InvolvedObject.Kind != claims.kind || pod != nil && pod.Spec.NodeName == ""
 }
 
 func storageRemedy(event *corev1.Event) string {

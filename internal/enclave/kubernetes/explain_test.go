@@ -96,7 +96,7 @@ func TestKubernetesExplainsRemovals(t *testing.T) {
 	kept := &corev1.ConfigMap{TypeMeta: configMaps.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: "kept", Finalizers: []string{"example.com/hold"}}}
 	_, err = create(t.Context(), conn, configMaps, namespaceName(name), kept)
 	must(t, err)
-	ctx, cancel := contextFor(t, 12*time.Second)
+	ctx, cancel := contextFor(t, 30*time.Second)
 	defer cancel()
 	err = backend.RemoveEnclave(ctx, name)
 	mentions(t, err, name, namespaceName(name), "example.com/hold", "configmaps", "configmap kept is left", "remove the enclave again")

@@ -183,11 +183,11 @@ func (w *startWaiter) look(ctx context.Context) error {
 			}
 		case event.Reason == "TriggeredScaleUp":
 			w.unplaced = time.Now() // A node is on its way.
-		case slices.Contains(volumeFailures, event.Reason):
+		case slices.Contains(volumeFailures, event.Reason) && concernsVolumes(event, w.pod):
 			if w.failedMount.IsZero() {
 				w.failedMount = time.Now()
 			}
-			if time.Since(w.failedMount) > mountPatience {
+			if time.Since(w.failedMount) > patienceWith(event) {
 				return fmt.Errorf("its volumes cannot be had: %s: %s%s", event.Reason, event.Message, storageRemedy(event))
 			}
 		}
