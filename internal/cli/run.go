@@ -318,6 +318,9 @@ type carried struct {
 func (c *runCall) carryOut(command *cobra.Command, backend enclave.Backend, request engine.Request) (*carried, error) {
 	ctx := command.Context()
 	done := &carried{enclave: backend.Name() + "/" + request.Enclave, request: request}
+	if err := engine.CheckPlan(backend, request.Plan); err != nil {
+		return done, err
+	}
 	if _, err := c.target.ensure(ctx, backend, request.Enclave, request.Owner, c.tools.now()); err != nil {
 		return done, err
 	}

@@ -250,6 +250,8 @@ type Image struct {
 	Digest string
 	// Moved tells that Name means another image by now, so that only ID stands for this one.
 	Moved bool
+	// Unresolved tells that the image's registry could not be asked what Name means by now.
+	Unresolved bool
 	// Origin is "local", "pulled" or "built".
 	Origin string
 	// Policy under which the image was asked for. It matters where nodes pull images when a service starts.

@@ -42,6 +42,9 @@ func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err := checkNames(request); err != nil {
 		return nil, err
 	}
+	if err := CheckPlan(e.backend, request.Plan); err != nil {
+		return nil, err
+	}
 	order, err := itineraryOf(request.Plan)
 	if err != nil {
 		return nil, err

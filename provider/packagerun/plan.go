@@ -96,6 +96,12 @@ func (r *runResource) interpret(ctx context.Context, m *runModel, writeOnly type
 	if err != nil {
 		return nil, args, diag.Diagnostics{subject.At(diagnose.Blame(err), err)}
 	}
+	// While the backend is not known nobody can tell what it lacks.
+	if backend, err := r.session.Backend(); err == nil {
+		if err := engine.CheckPlan(backend, interpreted); err != nil {
+			return nil, args, diag.Diagnostics{diagnose.Subject{Verb: "plan", Thing: "package", Name: m.Package.ValueString(), Secrets: args.secrets}.At(path.Root("package"), err)}
+		}
+	}
 	d, err := want(interpreted, args, m.WOVersion)
 	if err != nil {
 		return nil, args, diag.Diagnostics{subject.At(path.Root("package"), err)}

@@ -31,6 +31,12 @@ type Options struct {
 	PullSecrets []string
 	// Logins are the user's credentials for registries; the zero value means those of the user's Docker configuration.
 	Logins registry.Logins
+	// Builder builds images; nil means that none can be built.
+	Builder enclave.ImageBuilder
+	// ImageRegistry begins the names under which built images are pushed.
+	ImageRegistry string
+	// ImageLoadCommand loads an image archive, whose path is added to it, into the nodes, where there is no ImageRegistry.
+	ImageLoadCommand []string
 	// Silence is how long the holder of a lock may be silent before the lock is taken over; 0 means 30 seconds.
 	Silence time.Duration
 	// Logger receives what is worth knowing; nil means silence.
@@ -60,6 +66,9 @@ type Backend struct {
 	holds   lockholder.Holds
 	// logins are the user's credentials by registry, named those of Secrets.
 	logins, named freshEntries
+	// loading is held while an image is loaded into the nodes, loaded are those that this process has loaded.
+	loading sync.Mutex
+	loaded  map[string]bool
 }
 
 var (
