@@ -52,7 +52,7 @@ var volumeFailures = []string{"FailedMount", "FailedAttachVolume", "Provisioning
 const busyPatience = 90 * time.Second
 
 // lagging is by which one knows that.
-var lagging = []string{"failed to sync secret cache", "failed to sync configmap cache", "no relationship found between node", "not registered"}
+var lagging = []string{"no relationship found between node", "not registered"}
 
 func patienceWith(event *corev1.Event) time.Duration {
 	for _, text := range lagging {

@@ -41,8 +41,6 @@ type startWaiter struct {
 
 // wait gives the pod once its process has been started.
 func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, error) {
-	w.pods = all.join(w.conn, w.namespace)
-	defer all.leave(w.pods)
 	looks := time.NewTicker(lookInterval)
 	defer looks.Stop()
 	for {
@@ -163,6 +161,9 @@ func (w *startWaiter) checkPlace(pod *corev1.Pod) error {
 	return nil
 }
 
+// cacheMessage is what a node says that has not read a ConfigMap or Secret in time.
+const cacheMessage = "cache: timed out waiting for the condition"
+
 // look reads the events of a service that does not start: they tell what its pod does not.
 func (w *startWaiter) look(ctx context.Context) error {
 	if w.pod != nil {
@@ -183,6 +184,8 @@ func (w *startWaiter) look(ctx context.Context) error {
 			}
 		case event.Reason == "TriggeredScaleUp":
 			w.unplaced = time.Now() // A node is on its way.
+		case strings.Contains(event.Message, cacheMessage):
+			// The node is busy, and asks again by itself.
 		case slices.Contains(volumeFailures, event.Reason) && concernsVolumes(event, w.pod):
 			if w.failedMount.IsZero() {
 				w.failedMount = time.Now()
