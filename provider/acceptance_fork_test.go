@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 
-	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 )
 
@@ -126,7 +125,7 @@ func TestAccFork_containers(t *testing.T) {
 	w := acctest.NewWorld(t)
 	a := newAccounts(t)
 	a.createQueue("orders")
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	queue := a.endpoint + "/" + a.production + "/orders"
 	a.createService("web", image, queue)
 	config := func(enclave string) string {

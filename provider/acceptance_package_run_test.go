@@ -18,7 +18,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
-	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 )
 
@@ -86,7 +85,7 @@ func fetch(path, want string) resource.TestCheckFunc {
 
 func TestAccPackageRun_lifeCycle(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	samePort := statecheck.CompareValue(compare.ValuesSame())
 	sameAddress := statecheck.CompareValue(compare.ValuesSame())
@@ -162,7 +161,7 @@ func TestAccPackageRun_lifeCycle(t *testing.T) {
 // An enclave that is replaced by one of the same name takes its runs along, in the same apply.
 func TestAccPackageRun_followsItsEnclave(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories(),
@@ -205,7 +204,7 @@ func mended(w *acctest.World, broken, want, mend string, more ...resource.TestSt
 
 func TestAccBadInput_serviceExits(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	var before string
 	container := func() string {
@@ -229,7 +228,7 @@ func TestAccBadInput_serviceExits(t *testing.T) {
 
 func TestAccBadInput_portNeverOpens(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	resource.Test(t, mended(w, shopConfig(w, folder, image, "cmd = [\"serve\", \"-http\", \"9999\", \"-lines\", \"listening elsewhere\"]\n    wait = \"2s\""),
 		`(?s)Cannot create package run.*main\.star:12:\d+.*api.*8080.*listening elsewhere`, shopConfig(w, folder, image, "")))
@@ -237,7 +236,7 @@ func TestAccBadInput_portNeverOpens(t *testing.T) {
 
 func TestAccBadInput_missingImage(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	resource.Test(t, mended(w, strings.Replace(shopConfig(w, folder, "sundog-test/no-such-image:1", ""), "args = {", "image_download = \"never\"\n  args = {", 1),
 		`(?s)Cannot create package run.*sundog-test/no-such-image:1.*docker pull sundog-test/no-such-image:1`, shopConfig(w, folder, image, "")))
@@ -245,7 +244,7 @@ func TestAccBadInput_missingImage(t *testing.T) {
 
 func TestAccBadInput_starlark(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	good := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	for name, test := range map[string]struct{ star, args, want string }{
 		"syntax":           {"def run(plan, image):\n    if True\n", "", `(?s)Cannot interpret package.*line \d+.*package = .*main\.star:3:`},
@@ -271,7 +270,7 @@ func TestAccBadInput_starlark(t *testing.T) {
 
 func TestAccBadInput_unknownPackage(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	resource.Test(t, mended(w, shopConfig(w, folder+"-not-here", image, ""),
 		`(?s)Cannot interpret package.*line \d+.*package = .*no folder.*-not-here`, shopConfig(w, folder, image, "")))

@@ -36,7 +36,7 @@ def run(plan, image, program, message = "hello", after = "15s"):
 // "sundog enclave diff" says, in words.
 func TestAccCLI_plansSayWhatTheEngineSays(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	base, many := w.Package(t, "base", map[string]string{"main.star": baseStar}), w.Package(t, "many", map[string]string{"main.star": manyStar})
 	args := map[string]map[string]string{"base": {}, "many": {}}
 	for _, one := range args {

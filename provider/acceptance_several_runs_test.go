@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
-	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 )
 
@@ -30,7 +29,7 @@ def run(plan, image, me, other):
 // TestAccPackageRun_sideBySide applies several runs in one enclave at the same time.
 func TestAccPackageRun_sideBySide(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "meeting", map[string]string{"main.star": meetingStar})
 	run := func(me, other string) string {
 		return fmt.Sprintf("resource \"sundog_package_run\" %q {\n  enclave = sundog_enclave.test.id\n  name = %q\n  package = %q\n  args = { image = %q, me = %q, other = %q }\n}\n",

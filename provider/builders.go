@@ -23,6 +23,7 @@ func realBuilders() session.Builders {
 			if settings.Backend == "kubernetes" {
 				options := settings.Kubernetes
 				options.Logger = logger
+				options.Builder = docker.NewImageBuilder(docker.Options{Host: settings.DockerHost, Logger: logger})
 				return kubernetes.New(options), nil
 			}
 			subnets, err := docker.ParseSubnetPool(settings.SubnetPool, int(settings.SubnetSize))

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/acctest"
 )
 
@@ -35,7 +34,7 @@ resource "sundog_package_run" "test" {
 
 func TestAccCLI_writeOnlySecretIsNowhere(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	config := func(more string) string {
 		return w.Provider("") + w.Enclave() + fmt.Sprintf(secretRun, folder, image, more)
@@ -85,7 +84,7 @@ func TestAccCLI_writeOnlySecretIsNowhere(t *testing.T) {
 
 func TestAccCLI_plansWithTheSocketClosed(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	c := acctest.NewCLI(t, shopConfig(w, folder, image, ""))
 	c.Must("apply", "-auto-approve")
@@ -142,7 +141,7 @@ resource "sundog_package_run" "test" {
 
 func TestAccCLI_changedFilesAreRefused(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	c := acctest.NewCLI(t, shopConfig(w, folder, image, ""))
 	c.Must("plan", "-out", "saved.tfplan")
@@ -186,7 +185,7 @@ func TestAccCLI_examplesAreValid(t *testing.T) {
 
 func TestAccCLI_interruptKeepsWhatSucceeded(t *testing.T) {
 	w := acctest.NewWorld(t)
-	image := enclavetest.BuildImages(t, w.Backend).Service
+	image := w.Image(t)
 	folder := w.Package(t, "shop", map[string]string{"main.star": shopStar})
 	waiting := "cmd = [\"serve\", \"-http\", \"9999\"]\n    wait = \"2m\""
 	c := acctest.NewCLI(t, shopConfig(w, folder, image, waiting))

@@ -26,6 +26,11 @@ locals {
     name = sundog_package_run.database.output.database
     user = sundog_package_run.database.output.user
   }
+
+  published = {
+    cache    = sundog_package_run.cache.services["redis"].ports["redis"]
+    database = sundog_package_run.database.services["postgres"].ports["postgresql"]
+  }
 }
 
 resource "sundog_enclave" "published" {
@@ -104,7 +109,7 @@ resource "terraform_data" "addresses" {
   input = {
     page     = sundog_package_run.web.services["nginx"].ports["http"].url
     adminer  = sundog_package_run.adminer.services["adminer"].ports["adminer"].url
-    cache    = "127.0.0.1:${sundog_package_run.cache.services["redis"].ports["redis"].host_port}"
-    database = "127.0.0.1:${sundog_package_run.database.services["postgres"].ports["postgresql"].host_port}"
+    cache    = format("%s:%d", local.published.cache.host, local.published.cache.host_port)
+    database = format("%s:%d", local.published.database.host, local.published.database.host_port)
   }
 }

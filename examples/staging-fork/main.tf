@@ -13,12 +13,15 @@ locals {
   region = "eu-west-1"
 
   # The same endpoint as containers see it.
-  enclave_endpoint_url = replace(var.aws_endpoint_url, "/127\\.0\\.0\\.1|localhost/", "host.docker.internal")
+  enclave_endpoint_url = replace(var.aws_endpoint_url, "/127\\.0\\.0\\.1|localhost/", var.machine)
 
   sandbox_role_arn = "arn:aws:iam::222222222222:role/sundog-write"
 }
 
 provider "sundog" {
+  backend    = var.backend
+  kubernetes = { expose = "NodePort" } # so that the URLs below lead there from this machine, as they do on Docker
+
   # Only ever read.
   production = {
     account_id   = "111111111111"

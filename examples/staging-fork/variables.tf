@@ -1,3 +1,15 @@
+variable "backend" {
+  description = "What runs the enclave: docker or kubernetes."
+  type        = string
+  default     = "docker"
+}
+
+variable "machine" {
+  description = "Name or address by which containers reach this machine, where the AWS API is an emulator on it."
+  type        = string
+  default     = "host.docker.internal"
+}
+
 variable "aws_endpoint_url" {
   description = "Where the AWS API answers, as seen from this machine."
   type        = string

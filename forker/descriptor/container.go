@@ -22,6 +22,8 @@ type Container struct {
 	Files map[string]map[string]string
 	// Volumes maps a mount path to the key of a directory that outlives the container.
 	Volumes map[string]string
+	// Lasting are mount paths of directories that last as long as the container, wherever it has to be started again.
+	Lasting []string
 	User    string // "uid" or "uid:gid", empty for the image's
 	// CPU is in millicores and Memory in megabytes; zero means no limit.
 	CPU, Memory int64

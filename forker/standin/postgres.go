@@ -14,6 +14,8 @@ const (
 	postgresPort = 5432
 	// postgresFiles is where the scripts are mounted.
 	postgresFiles = "/sundog"
+	// postgresData is where the server keeps its data.
+	postgresData  = "/var/lib/postgresql/data"
 	postgresReady = 3 * time.Minute
 )
 
@@ -43,7 +45,8 @@ func init() {
 var postgresMajor = regexp.MustCompile(`^[0-9]+`)
 
 // postgres stands in for PostgreSQL: the official image of the same major version, or one that takes the same variables.
-// It keeps no volume: a stand-in that has to change starts over with its seed.
+// Its data lasts as long as the container: a stand-in that has to change starts over with its seed, one that is drained from its
+// machine does not.
 func postgres(request descriptor.StandInRequest) (descriptor.Container, error) {
 	image := request.Image
 	if image == "" {
@@ -64,8 +67,11 @@ func postgres(request descriptor.StandInRequest) (descriptor.Container, error) {
 		Image: image,
 		Env: map[string]string{
 			"POSTGRES_USER": request.User, "POSTGRES_PASSWORD": request.Password, "POSTGRES_DB": database,
+			// A folder below the mount: a new volume is not always an empty one.
+			"PGDATA": postgresData + "/pgdata",
 		},
-		Ports: []descriptor.ContainerPort{{ID: "postgresql", Number: postgresPort, Transport: "TCP", Application: "postgresql"}},
+		Lasting: []string{postgresData},
+		Ports:   []descriptor.ContainerPort{{ID: "postgresql", Number: postgresPort, Transport: "TCP", Application: "postgresql"}},
 		// While it initialises itself the server listens on its socket only, so the network address tells the truth.
 		Ready:        []string{"pg_isready", "-q", "-h", "127.0.0.1", "-p", "5432", "-U", request.User, "-d", database},
 		ReadyTimeout: postgresReady,

@@ -127,9 +127,15 @@ type world struct {
 
 func newWorld(t *testing.T, cli string) *world {
 	t.Helper()
+	return newWorldAt(t, cli)
+}
+
+// newWorldAt is a world whose AWS listens on further addresses of this machine.
+func newWorldAt(t *testing.T, cli string, addresses ...string) *world {
+	t.Helper()
 	root := repository(t)
 	w := &world{state: filepath.Join(t.TempDir(), "aws")}
-	w.endpoint = strings.TrimSpace(run(t, root, nil, "tools/aws", "start", w.state))
+	w.endpoint = strings.TrimSpace(run(t, root, nil, "tools/aws", append([]string{"start", w.state, "0"}, addresses...)...))
 	t.Cleanup(func() {
 		_, err := try(context.Background(), root, nil, "tools/aws", "stop", w.state)
 		if err != nil {

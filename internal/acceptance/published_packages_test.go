@@ -23,9 +23,7 @@ import (
 // really hold. The packages come from the folder that SUNDOG_TEST_PACKAGES names: it plays their Git host first, and is a
 // vendor folder then.
 func TestAccPublishedPackages(t *testing.T) {
-	if os.Getenv("SUNDOG_TEST_PACKAGES") == "" {
-		t.Skip("SUNDOG_TEST_PACKAGES names no folder with the published packages")
-	}
+	withPackages(t)
 	eachCLI(t, func(t *testing.T, cli string) {
 		t.Helper()
 		w := newPublished(t, cli)
@@ -91,11 +89,21 @@ func TestAccPublishedPackages(t *testing.T) {
 	})
 }
 
+// withPackages skips a test where published packages cannot be had.
+func withPackages(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SUNDOG_TEST_PACKAGES") == "" {
+		t.Skip("SUNDOG_TEST_PACKAGES names no folder with the published packages")
+	}
+}
+
 // published is the example, with its images made and a folder that plays the packages' host.
 type published struct {
 	*workspace
 	images   map[string]string
 	packages string // the folder
+	// inService runs a command in a service's container.
+	inService func(service string, command ...string) string
 }
 
 func newPublished(t *testing.T, cli string) *published {
@@ -105,6 +113,7 @@ func newPublished(t *testing.T, cli string) *published {
 		t.Fatal(err)
 	}
 	w := &published{workspace: newWorkspace(t, cli, "published-packages"), images: map[string]string{}, packages: packages}
+	w.inService = w.inContainer
 	values := run(t, w.root, nil, "examples/published-packages/images.sh")
 	if err := os.WriteFile(filepath.Join(w.folder, "images.auto.tfvars"), []byte(values), 0o600); err != nil {
 		t.Fatal(err)
@@ -173,7 +182,7 @@ func (w *published) answers(cached, stored string) {
 	if tables := w.browse(addresses["adminer"]); !strings.Contains(tables, "greetings") {
 		w.t.Errorf("the front end does not show the table greetings:\n%s", tables)
 	}
-	if got := w.exec("redis", "redis-cli", "GET", "greeting"); got != cached {
+	if got := w.inService("redis", "redis-cli", "GET", "greeting"); got != cached {
 		w.t.Errorf("the cache holds %q", got)
 	}
 	if got := w.query("SELECT string_agg(text, ', ' ORDER BY id) FROM greetings"); got != stored {
@@ -239,14 +248,14 @@ func (w *published) container(service string) string {
 		"--filter", "label=sundog.dev/service="+service))
 }
 
-func (w *published) exec(service string, command ...string) string {
+func (w *published) inContainer(service string, command ...string) string {
 	w.t.Helper()
 	return strings.TrimSpace(run(w.t, ".", nil, "docker", append([]string{"exec", w.container(service)}, command...)...))
 }
 
 func (w *published) query(sql string) string {
 	w.t.Helper()
-	return w.exec("postgres", "psql", "-U", "shop", "-d", "shop", "-Atc", sql)
+	return w.inService("postgres", "psql", "-U", "shop", "-d", "shop", "-Atc", sql)
 }
 
 // containers gives the ids of the services' containers by service.

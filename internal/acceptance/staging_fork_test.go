@@ -49,14 +49,15 @@ func TestAccStagingFork(t *testing.T) {
 		}
 
 		w.terraform("destroy", "-auto-approve", "-no-color")
-		w.nothingLeft(before)
+		w.nothingLeft(before, docker(t))
 		run(t, w.root, nil, w.python, "tools/account_dump.py", "compare", production, w.dump(productionAccount, "after"))
 		t.Log(lastLine(run(t, w.root, nil, "tools/aws", "summary", w.state, productionAccount, count)))
 	})
 }
 
-// order sends one request all the way through the fork: HTTP, PostgreSQL, SQS, worker, DynamoDB, S3, answer.
-func (w *world) order() {
+// order sends one request all the way through the fork: HTTP, PostgreSQL, SQS, worker, DynamoDB, S3, answer. It gives the
+// order's address.
+func (w *world) order() string {
 	w.t.Helper()
 	address := w.output("storefront_url")
 	var order struct{ ID any }
@@ -64,12 +65,13 @@ func (w *world) order() {
 	if err := json.Unmarshal([]byte(placed), &order); err != nil || order.ID == nil {
 		w.t.Fatalf("POST /orders: %s %v", placed, err)
 	}
+	placedAt := fmt.Sprintf("%s/orders/%v", address, order.ID)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		answer := request(w.t, http.MethodGet, fmt.Sprintf("%s/orders/%v", address, order.ID), "")
+		answer := request(w.t, http.MethodGet, placedAt, "")
 		if strings.Contains(answer, "processed") && strings.Contains(answer, "receipt") {
 			w.t.Logf("answer: %s", answer)
-			return
+			return placedAt
 		}
 		if time.Now().After(deadline) {
 			w.t.Fatalf("the order was not processed: %s", answer)
@@ -98,10 +100,11 @@ func containerIDs(t *testing.T) string {
 	return run(t, ".", nil, "docker", "ps", "-a", "--format", "{{.Names}} {{.ID}}", "--filter", enclaveLabel)
 }
 
-func (w *world) nothingLeft(before []string) {
+// nothingLeft compares what the engine or cluster held with what it holds, and looks into the sandbox account.
+func (w *world) nothingLeft(before, after []string) {
 	w.t.Helper()
-	if diff := cmp.Diff(before, docker(w.t)); diff != "" {
-		w.t.Errorf("objects are left on the engine: %s", diff)
+	if diff := cmp.Diff(before, after); diff != "" {
+		w.t.Errorf("objects are left: %s", diff)
 	}
 	output, err := try(w.t.Context(), w.root, nil, w.python, "tools/account_dump.py", "count", "--endpoint", w.endpoint,
 		"--account", sandboxAccount, "--regions", "eu-west-1,eu-central-1", "--baseline", w.baseline, "--expect-zero")
@@ -124,7 +127,7 @@ func TestAccStagingForkKilled(t *testing.T) {
 		took := time.Since(started)
 		wantDocker, wantCloud := docker(t), arns(t, w.dump(sandboxAccount, "undisturbed"))
 		w.terraform("destroy", "-auto-approve", "-no-color")
-		w.nothingLeft(before)
+		w.nothingLeft(before, docker(t))
 
 		random := rand.New(rand.NewPCG(seed, seed))
 		running := 0
@@ -142,7 +145,7 @@ func TestAccStagingForkKilled(t *testing.T) {
 				t.Errorf("kill %d after %s: other resources in the sandbox account than undisturbed: %s", index, after, diff)
 			}
 			w.terraform("destroy", "-auto-approve", "-no-color")
-			w.nothingLeft(before)
+			w.nothingLeft(before, docker(t))
 			t.Logf("kill %d after %s with %d objects made: converged", index, after.Round(time.Millisecond), objects)
 			if t.Failed() {
 				return

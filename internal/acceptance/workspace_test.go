@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -28,12 +29,18 @@ type workspace struct {
 
 func newWorkspace(t *testing.T, cli, example string) *workspace {
 	t.Helper()
+	return newWorkspaceOf(t, cli, "examples/"+example)
+}
+
+// newWorkspaceOf copies the configuration in a folder of the repository.
+func newWorkspaceOf(t *testing.T, cli, source string) *workspace {
+	t.Helper()
 	plugins, err := provider()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &workspace{t: t, root: repository(t), cli: cli, folder: filepath.Join(t.TempDir(), example)}
-	run(t, w.root, nil, "cp", "-r", "examples/"+example, w.folder)
+	w := &workspace{t: t, root: repository(t), cli: cli, folder: filepath.Join(t.TempDir(), filepath.Base(source))}
+	run(t, w.root, nil, "cp", "-r", source, w.folder)
 	for _, leftover := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl", "terraform.d"} {
 		if err := os.RemoveAll(filepath.Join(w.folder, leftover)); err != nil {
 			t.Fatal(err)
@@ -141,19 +148,31 @@ func request(t *testing.T, method, address, body string) string {
 
 func send(t *testing.T, client *http.Client, method, address, body string) string {
 	t.Helper()
-	asked, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	answer, err := ask(t.Context(), client, method, address, body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return answer
+}
+
+// ask is for those who can do with an error.
+func ask(ctx context.Context, client *http.Client, method, address, body string) (string, error) {
+	asked, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return "", err
 	}
 	asked.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(asked)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s %s %v", method, address, response.Status, answer, err)
+	if err != nil {
+		return "", err
 	}
-	return string(answer)
+	if response.StatusCode/100 != 2 {
+		return "", fmt.Errorf("%s %s: %s %s", method, address, response.Status, answer)
+	}
+	return string(answer), nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -12,15 +11,7 @@ import (
 // TestDockerFailuresExplainThemselves has services fail in every way and looks at what a person reads.
 func TestDockerFailuresExplainThemselves(t *testing.T) {
 	w, name, args := dockerWorld(t)
-	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	_, port, err := net.SplitHostPort(taken.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := takenPort(t)
 	var lines []string
 	for i := range 30 {
 		lines = append(lines, fmt.Sprintf("line %d", i+1))

@@ -8,31 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 )
-
-// begin starts the command beside the test; the function that it gives interrupts it and gives its error.
-func (w *world) begin(args ...string) (out, notices *notebook, end func() error) {
-	w.Helper()
-	ctx, interrupt := context.WithTimeout(w.Context(), 2*time.Minute)
-	w.Cleanup(interrupt)
-	out, notices = &notebook{}, &notebook{}
-	root := newRoot("1.2.3", w.tools)
-	root.SetOut(out)
-	root.SetErr(notices)
-	root.SetArgs(args)
-	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(ctx) }()
-	return out, notices, sync.OnceValue(func() error {
-		interrupt()
-		return <-ended
-	})
-}
 
 func TestDockerExecAndShell(t *testing.T) {
 	w, name, args := dockerWorld(t)

@@ -72,6 +72,9 @@ func newEnclaveDiff(t *tools) *cobra.Command {
 
 // compare refuses what a run would refuse.
 func compare(ctx context.Context, backend enclave.Backend, request engine.Request) (*diffDocument, error) {
+	if err := engine.CheckPlan(backend, request.Plan); err != nil {
+		return nil, err
+	}
 	document := &diffDocument{Enclave: backend.Name() + "/" + request.Enclave, Run: request.Run}
 	found, err := backend.Enclave(ctx, request.Enclave)
 	var decisions []engine.Decision

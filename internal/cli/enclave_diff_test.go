@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
 // actions gives what a diff says of each object, as "action object".
@@ -65,4 +68,35 @@ func TestEnclaveDiffRefusesWhatARunWould(t *testing.T) {
 	contains(t, w.ok("enclave", "diff", "dev", folder, "--owner", "provider-1"), "nothing would change")
 	w.fails(ExitUsage, []string{"enclave", "diff", "dev"}, "2 arg")
 	w.fails(ExitFailure, []string{"enclave", "diff", "dev", folder, "--args", `{"unknown": 1}`}, "unknown")
+}
+
+// buildless is a backend that has no way to built images.
+type buildless struct{ enclave.Backend }
+
+// CheckImage implements enclave.ImageChecker.
+func (buildless) CheckImage(image plan.Image) error {
+	if image.Build == nil {
+		return nil
+	}
+	return &enclave.ImageError{Image: image.Name, Action: "build", Err: errors.New("there is no registry")}
+}
+
+// What a backend has no way to is told before an enclave is made.
+func TestBuildsWithoutAWayAreRefusedFirst(t *testing.T) {
+	w := newWorld(t, memory.Hooks{})
+	memoryTools := w.tools.backend
+	w.tools.backend = func(f backendFlag) (enclave.Backend, error) {
+		backend, err := memoryTools(f)
+		return buildless{backend}, err
+	}
+	folder := writeFiles(t, map[string]string{
+		"kurtosis.yml": "name: github.com/acme/built\n", "app/Dockerfile": "FROM scratch\n",
+		"main.star": "def run(plan):\n    plan.add_service(\"web\", ServiceConfig(image = ImageBuildSpec(image_name = \"acme/web\", build_context_dir = \"./app\")))\n",
+	})
+	for _, arguments := range [][]string{{"enclave", "diff", "dev", folder}, {"run", folder, "--enclave", "dev"}, {"run", folder, "--enclave", "dev", "--dry-run"}} {
+		w.fails(ExitFailure, arguments, "acme/web", "there is no registry", "main.star:2")
+	}
+	if w.exists("dev") {
+		t.Error("an enclave was made")
+	}
 }

@@ -98,15 +98,7 @@ func TestForward(t *testing.T) {
 	service := &shouting{}
 	w := newWorld(t, memory.Hooks{Dial: service.dial})
 	w.ok("run", dnsPackage(t), "--enclave", "dev")
-	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
-	defer interrupt()
-	var out, notices notebook
-	root := newRoot("1.2.3", w.tools)
-	root.SetOut(&out)
-	root.SetErr(&notices)
-	root.SetArgs([]string{"forward", "dev", "dns", ":5353/udp", "0:control", ":9999", "--format", "json"})
-	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(ctx) }()
+	out, notices, end := w.begin("forward", "dev", "dns", ":5353/udp", "0:control", ":9999", "--format", "json")
 	out.await(t, "\n]\n", 1)
 	documents := decodeInto[[]forwardDocument](t, out.String())
 	if len(documents) != 3 || documents[0].ID != "dns" || documents[0].Transport != "UDP" || documents[1].ID != "control" || documents[2].ID != "" || documents[2].Number != 9999 {
@@ -134,8 +126,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("%q", answer)
 	}
 	contains(t, notices.String(), "Waiting for the service: the service is not running")
-	interrupt()
-	if err := <-ended; err != nil {
+	if err := end(); err != nil {
 		t.Errorf("an interruption is how it ends: %v", err)
 	}
 }
@@ -143,17 +134,9 @@ func TestForward(t *testing.T) {
 func TestForwardTellsWhatItForwards(t *testing.T) {
 	w := newWorld(t, memory.Hooks{})
 	w.ok("run", dnsPackage(t), "--enclave", "dev")
-	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
-	defer interrupt()
-	var out notebook
-	root := newRoot("1.2.3", w.tools)
-	root.SetOut(&out)
-	root.SetArgs([]string{"forward", "dev", "dns", ":control"})
-	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(ctx) }()
+	out, _, end := w.begin("forward", "dev", "dns", ":control")
 	out.await(t, " -> dns 5353/tcp (control)\n", 1)
-	interrupt()
-	if err := <-ended; err != nil {
+	if err := end(); err != nil {
 		t.Error(err)
 	}
 }
@@ -167,14 +150,21 @@ func TestForwardRefuses(t *testing.T) {
 	w.fails(ExitUsage, []string{"forward", "dev", "dns", "x:80"}, "LOCAL:PORT")
 	w.fails(ExitUsage, []string{"forward", "dev", "dns", "80/sctp"}, "tcp or udp")
 	w.fails(ExitUsage, []string{"forward", "dev", "dns", "80", "--address", "here"}, "--address")
+	port := takenPort(t)
+	w.fails(ExitFailure, []string{"forward", "dev", "dns", ":81", port + ":80"}, "in use", port, ":80")
+}
+
+// takenPort gives a port of this machine on which somebody else listens as long as the test runs.
+func takenPort(t *testing.T) string {
+	t.Helper()
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	_, port, err := net.SplitHostPort(taken.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.fails(ExitFailure, []string{"forward", "dev", "dns", ":81", port + ":80"}, "in use", port, ":80")
+	return port
 }

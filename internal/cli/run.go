@@ -138,6 +138,7 @@ type runError struct {
 type newEnclaveFlags struct {
 	ttl    time.Duration
 	labels map[string]string
+	policy policyFlags
 }
 
 func (f *newEnclaveFlags) check(command *cobra.Command) error {
@@ -147,12 +148,12 @@ func (f *newEnclaveFlags) check(command *cobra.Command) error {
 	if err := enclave.CheckLabels(f.labels); err != nil {
 		return usage("--label: %w", err)
 	}
-	return nil
+	return f.policy.check()
 }
 
 // ensure makes the enclave, or takes up the one that this owner has made before. What the flags do not say stays as it is.
 func (f *newEnclaveFlags) ensure(ctx context.Context, backend enclave.Backend, name, owner string, now time.Time) (*enclave.Enclave, error) {
-	spec := enclave.Spec{Name: name, Owner: owner, Labels: f.labels}
+	spec := enclave.Spec{Name: name, Owner: owner, Labels: f.labels, Policy: f.policy.over(nil)}
 	if f.ttl > 0 {
 		spec.ExpiresAt = expiry(now, f.ttl)
 	}
@@ -167,7 +168,11 @@ func (f *newEnclaveFlags) ensure(ctx context.Context, backend enclave.Backend, n
 	if len(f.labels) == 0 {
 		spec.Labels = found.Labels
 	}
-	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) {
+	// A backend that knows no policies is not asked for one.
+	if spec.Policy = f.policy.over(found.Policy); found.Policy == nil {
+		spec.Policy = nil
+	}
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && (spec.Policy == nil || spec.Policy.Equal(found.Policy)) {
 		return found, nil
 	}
 	return backend.UpdateEnclave(ctx, spec)
@@ -203,8 +208,9 @@ func (c *runCall) add(command *cobra.Command) {
 	flags.DurationVar(&c.target.ttl, "ttl", 0, "how long the enclave is meant to live, counted from its creation, for example 8h; `sundog clean` goes by it")
 	flags.StringToStringVar(&c.target.labels, "label", nil, "label of the enclave, KEY=VALUE; may be repeated")
 	flags.StringVar(&c.flags.images, "image-download", string(enclave.ImageMissing), "when images are pulled: missing, always or never")
-	flags.IntVar(&c.parallelism, "parallelism", 4, "how many services of one batch start at the same time")
+	flags.IntVar(&c.parallelism, "parallelism", 0, "how many services of one batch start at the same time; 0 is what suits the backend: 4 on Docker, 50 on Kubernetes")
 	c.report.add(command)
+	c.target.policy.add(command)
 	completeValues(command, "image-download", "missing", "always", "never")
 	// Both fail only where there is no such flag.
 	_ = command.MarkFlagRequired("enclave")
@@ -223,8 +229,8 @@ func (c *runCall) once(command *cobra.Command, where string) error {
 	if err := errors.Join(c.flags.check(), c.target.check(command), c.report.check()); err != nil {
 		return err
 	}
-	if c.parallelism < 1 {
-		return usage("--parallelism: it must be at least 1")
+	if c.parallelism < 0 {
+		return usage("--parallelism: it cannot be negative")
 	}
 	carrier, name, err := c.backend.named(c.tools, c.enclave)
 	if err != nil {
@@ -312,6 +318,9 @@ type carried struct {
 func (c *runCall) carryOut(command *cobra.Command, backend enclave.Backend, request engine.Request) (*carried, error) {
 	ctx := command.Context()
 	done := &carried{enclave: backend.Name() + "/" + request.Enclave, request: request}
+	if err := engine.CheckPlan(backend, request.Plan); err != nil {
+		return done, err
+	}
 	if _, err := c.target.ensure(ctx, backend, request.Enclave, request.Owner, c.tools.now()); err != nil {
 		return done, err
 	}

@@ -53,6 +53,34 @@ func TestRunMakesAnEnclaveAndTouchesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+func TestRunBoundsItsEnclave(t *testing.T) {
+	w := newWorld(t, memory.Hooks{})
+	folder := webshop(t)
+	w.ok("run", folder, "--enclave", "dev", "--pod-security", "baseline", "--quota", "pods=5", "--quota", "requests.cpu=2", "--isolated=false")
+	policy := func() *enclave.Policy {
+		t.Helper()
+		found, err := w.backend.Enclave(t.Context(), "dev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Policy
+	}
+	want := &enclave.Policy{Open: true, PodSecurity: "baseline", Quota: map[string]string{"pods": "5", "requests.cpu": "2"}}
+	if got := policy(); !got.Equal(want) {
+		t.Errorf("the policy is %+v", got)
+	}
+	before := len(w.backend.Changes())
+	w.ok("run", folder, "--enclave", "dev")
+	if got := policy(); !got.Equal(want) || len(w.backend.Changes()) != before {
+		t.Errorf("what the flags do not say must stay: %+v, %v", got, w.backend.Changes()[before:])
+	}
+	w.ok("run", folder, "--enclave", "dev", "--isolated", "--service-account", "shop", "--node-selector", "pool=dev")
+	want.Open, want.ServiceAccount, want.NodeSelectors = false, "shop", map[string]string{"pool": "dev"}
+	if got := policy(); !got.Equal(want) {
+		t.Errorf("the policy is %+v", got)
+	}
+}
+
 func TestRunIsQuietWhenAsked(t *testing.T) {
 	w := newWorld(t, memory.Hooks{})
 	if result := w.run("run", webshop(t), "--enclave", "dev", "--quiet"); result.code != 0 || result.notice != "" {
@@ -129,10 +157,12 @@ func TestRunRefusesWhatMakesNoSense(t *testing.T) {
 		{[]string{"run", folder, "--enclave", "Dev"}, "lower-case"},
 		{[]string{"run", folder, "--enclave", "dev", "--ttl", "1ms"}, "--ttl"},
 		{[]string{"run", folder, "--enclave", "dev", "--label", "sundog.dev/x=1"}, "sundog.dev/x"},
+		{[]string{"run", folder, "--enclave", "dev", "--pod-security", "strict"}, "none of privileged, baseline and restricted"},
+		{[]string{"run", folder, "--enclave", "dev", "--quota", "pods=many"}, `["pods"]: "many" is no amount`},
 		{[]string{"run", folder, "--enclave", "dev", "--name", "a/b"}, "--name"},
 		{[]string{"run", folder, "--enclave", "dev", "--owner", "a b"}, "--owner"},
 		{[]string{"run", folder, "--enclave", "dev", "--image-download", "sometimes"}, "sometimes"},
-		{[]string{"run", folder, "--enclave", "dev", "--parallelism", "0"}, "--parallelism"},
+		{[]string{"run", folder, "--enclave", "dev", "--parallelism", "-1"}, "--parallelism"},
 		{[]string{"run", folder, "--enclave", "dev", "--args", "{"}, "--args"},
 	} {
 		w.fails(ExitUsage, test.args, test.mentions)

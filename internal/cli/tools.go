@@ -37,10 +37,11 @@ func realBackend(f backendFlag) (enclave.Backend, error) {
 		}
 		return docker.New(docker.Options{Host: f.dockerHost, HostFrom: "--docker-host", Subnets: subnets}), nil
 	case "kubernetes":
-		options, err := kubernetes.Options{}.Default(os.Getenv)
+		options, err := kubernetes.Options{ImageRegistry: f.imageRegistry}.Default(os.Getenv)
 		if err != nil {
 			return nil, usage("--backend kubernetes: %w", err)
 		}
+		options.Builder = docker.NewImageBuilder(docker.Options{Host: f.dockerHost, HostFrom: "--docker-host"})
 		return kubernetes.New(options), nil
 	}
 	return nil, usage("--backend: there is no backend %q: use docker or kubernetes", f.kind)
@@ -63,11 +64,12 @@ func subnetPool(getenv func(string) string) (docker.SubnetPool, error) {
 }
 
 // backendFlag says where enclaves are.
-type backendFlag struct{ kind, dockerHost string }
+type backendFlag struct{ kind, dockerHost, imageRegistry string }
 
 func (f *backendFlag) add(command *cobra.Command) {
 	command.Flags().StringVar(&f.dockerHost, "docker-host", "", "address of the Docker Engine, for example ssh://me@server (default: DOCKER_HOST, or else the Docker CLI's current context)")
 	command.Flags().StringVar(&f.kind, "backend", defaultBackend(), "backend that runs the enclave, docker or kubernetes; environment: SUNDOG_BACKEND")
+	command.Flags().StringVar(&f.imageRegistry, "image-registry", "", "with --backend kubernetes: registry to which built images are pushed, for example registry.example.com/team; environment: SUNDOG_KUBERNETES_IMAGE_REGISTRY")
 	completeValues(command, "backend", "docker", "kubernetes")
 }
 

@@ -57,6 +57,24 @@ func rewrite(t *testing.T, file, before, after string) {
 	}
 }
 
+// begin starts the command beside the test; the function that it gives interrupts it and gives its error.
+func (w *world) begin(args ...string) (out, notices *notebook, end func() error) {
+	w.Helper()
+	ctx, interrupt := context.WithTimeout(w.Context(), 2*time.Minute)
+	w.Cleanup(interrupt)
+	out, notices = &notebook{}, &notebook{}
+	root := newRoot("1.2.3", w.tools)
+	root.SetOut(out)
+	root.SetErr(notices)
+	root.SetArgs(args)
+	ended := make(chan error, 1)
+	go func() { ended <- root.ExecuteContext(ctx) }()
+	return out, notices, sync.OnceValue(func() error {
+		interrupt()
+		return <-ended
+	})
+}
+
 func TestWatchRunsAgainAfterChanges(t *testing.T) {
 	w := newWorld(t, memory.Hooks{Exec: func(ctx context.Context, _, _ string, request enclave.ExecRequest) (*enclave.ExecResult, error) {
 		if request.Command[1] == "forever" {

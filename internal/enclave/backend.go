@@ -31,8 +31,8 @@ type Enclaves interface {
 	// CreateEnclave makes an enclave and every object that it needs. It is idempotent for one owner: a half-made
 	// enclave of the same owner is completed, a whole one returned. One of another owner is a *OwnedError.
 	CreateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
-	// UpdateEnclave changes labels and expiry, and how ports are exposed: what is there already follows, and no service is
-	// touched.
+	// UpdateEnclave changes labels, expiry and policy, and how ports are exposed: what is there already follows, and no service
+	// is touched.
 	UpdateEnclave(ctx context.Context, spec Spec) (*Enclave, error)
 	// Enclave finds one by name; ErrNotFound if there is none.
 	Enclave(ctx context.Context, name string) (*Enclave, error)
@@ -125,6 +125,8 @@ type Spec struct {
 	Labels map[string]string
 	// ExpiresAt is zero for an enclave that lives until it is removed.
 	ExpiresAt time.Time
+	// Policy is nil where what the enclave has is to stay as it is; a new one then has none.
+	Policy *Policy
 	// Exposure of ports; nil where what the enclave has is to stay as it is. Backends without a choice ignore it.
 	Exposure *Exposure
 }
@@ -138,6 +140,8 @@ type Enclave struct {
 	Labels    map[string]string
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	// Policy is what holds, whatever was asked for; nil where the backend knows none, or was not asked for one enclave.
+	Policy *Policy
 	// Exposure is what was asked for this enclave; nil if nothing was.
 	Exposure *Exposure
 	// Key is the enclave's random key (32 bytes) for keyed digests. It is kept beside the services.
@@ -246,6 +250,8 @@ type Image struct {
 	Digest string
 	// Moved tells that Name means another image by now, so that only ID stands for this one.
 	Moved bool
+	// Unresolved tells that the image's registry could not be asked what Name means by now.
+	Unresolved bool
 	// Origin is "local", "pulled" or "built".
 	Origin string
 	// Policy under which the image was asked for. It matters where nodes pull images when a service starts.

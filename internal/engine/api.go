@@ -60,7 +60,7 @@ type Request struct {
 	Run   string
 	Owner string
 	Plan  *plan.Plan
-	// Parallelism bounds how many services of one batch start at the same time; 0 means 4.
+	// Parallelism bounds how many services of one batch start at the same time; 0 means what suits the backend.
 	Parallelism int
 	Images      enclave.ImagePolicy
 	// Rerun names imperative instructions to carry out although nothing changed, by ID ("db#1", "task.seed"), by service or

@@ -36,10 +36,13 @@ func checkNames(request Request) error {
 
 // Apply brings a run to its plan and removes what the plan does not have any more. What succeeded stays, whatever
 // happens, and the next apply goes on from there; so the result, what holds now, is not nil even if there is an error,
-// unless nothing was touched because the enclave could not be observed or the request was refused. A run of another owner, or a service name of another run, is an *enclave.OwnedError; a failure of
-// an instruction is an *Error.
+// unless nothing was touched because the enclave could not be observed or the request was refused. A run of another owner,
+// or a service name of another run, is an *enclave.OwnedError; a failure of an instruction is an *Error.
 func (e *Engine) Apply(ctx context.Context, request Request) (*Result, error) {
 	if err := checkNames(request); err != nil {
+		return nil, err
+	}
+	if err := CheckPlan(e.backend, request.Plan); err != nil {
 		return nil, err
 	}
 	order, err := itineraryOf(request.Plan)
@@ -111,6 +114,9 @@ func (x *execution) apply(ctx context.Context) error {
 		return err
 	}
 	if err := x.checkCapacity(ctx); err != nil {
+		return err
+	}
+	if err := x.checkAdmission(ctx); err != nil {
 		return err
 	}
 	x.store.change(func(r *record) { r.Complete, r.Failure = false, "" })

@@ -109,6 +109,9 @@ func decideRunning(wish serviceWish, have *enclave.Service, known *serviceRecord
 		return verdict{ActionUpdate, "it is not known yet whether it is ready"}
 	case known.Readiness != wish.readiness:
 		return verdict{ActionUpdate, "what it must fulfil to be ready changed"}
+	case have.State == enclave.StateStarting:
+		// Whatever comes next may need it: it is waited for.
+		return verdict{ActionStart, "it is being started again by the backend"}
 	default:
 		return verdict{ActionKeep, "nothing changed"}
 	}

@@ -36,6 +36,7 @@ func TestDecideService(t *testing.T) {
 	}{
 		"new":                   {action: ActionCreate, reason: "it does not exist yet"},
 		"removed from outside":  {known: known(), action: ActionCreate, reason: "it is missing: something else removed it"},
+		"evicted":               {have: container(enclave.StateStarting), known: known(), action: ActionStart, reason: "it is being started again by the backend"},
 		"unchanged":             {have: container(enclave.StateRunning), known: known(), action: ActionKeep, reason: "nothing changed"},
 		"forced":                {wish: func(w *serviceWish) { w.force = "force_update is set" }, have: container(enclave.StateRunning), known: known(), action: ActionReplace, reason: "force_update is set"},
 		"made but not recorded": {have: container(enclave.StateRunning), action: ActionUpdate, reason: "it is not known yet whether it is ready"},

@@ -13,7 +13,8 @@ import (
 )
 
 // Diff tells what an apply would do and why, and does nothing. Images are taken to be what they were resolved to
-// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on values that only an apply can tell is "later".
+// before, as asking for them could pull; one whose build has other input by now counts as another image. What depends on
+// values that only an apply can tell is "later".
 func (e *Engine) Diff(ctx context.Context, request Request) ([]Decision, error) {
 	if err := checkNames(request); err != nil {
 		return nil, err

@@ -44,7 +44,9 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	// What hangs says where it does, long before the test binary's own limit; twelve applies that are killed take minutes on a
+	// machine that has much else to do.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
 	w := &world{T: t, ctx: ctx, backend: backend, engine: engine.New(backend, engine.Options{})}
 	w.image = enclavetest.BuildImages(t, backend).Service

@@ -130,6 +130,17 @@ func (x *execution) ensureImage(ctx context.Context, needed neededImage) (*encla
 			return nil, err
 		}
 	}
+	if known := x.store.image(key); ready.Unresolved && known != nil && known.Digest != "" {
+		// What it meant before is better than what nobody knows.
+		found, err := x.knownImage(ctx, needed, known)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			found.Warnings = append(found.Warnings, fmt.Sprintf("what image %q means by now could not be asked, so it is the one that it meant before", needed.image.Name))
+			ready = found
+		}
+	}
 	x.store.change(func(r *record) {
 		r.Images[key] = &imageRecord{Name: needed.image.Name, ID: ready.ID, Digest: ready.Digest}
 	})
@@ -142,8 +153,12 @@ func (x *execution) ensureImage(ctx context.Context, needed neededImage) (*encla
 func (x *execution) knownImage(ctx context.Context, needed neededImage, known *imageRecord) (*enclave.Image, error) {
 	backend := x.engine.backend
 	found, err := backend.ResolvedImage(ctx, enclave.Image{Name: needed.image.Name, ID: known.ID, Digest: known.Digest})
-	if err == nil || !errors.Is(err, enclave.ErrNotFound) {
-		return found, err
+	if err == nil {
+		found.Policy = needed.policy
+		return found, nil
+	}
+	if !errors.Is(err, enclave.ErrNotFound) {
+		return nil, err
 	}
 	if known.Digest == "" || needed.policy != enclave.ImageMissing {
 		return nil, nil //nolint:nilnil // Having none is an ordinary answer.

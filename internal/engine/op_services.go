@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +14,8 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// defaultParallelism is how many services of one batch start at the same time unless the request says otherwise.
+// defaultParallelism is how many services of one batch start at the same time unless the request or the
+// backend says otherwise.
 const defaultParallelism = 4
 
 // addServices brings one service, or the services of one batch, to what the plan says.
@@ -34,33 +35,21 @@ func (x *execution) addServices(ctx context.Context, i int, operation *plan.AddS
 	if err := x.intend(ctx, choices); err != nil {
 		return err
 	}
-	var mutex sync.Mutex
-	fresh := map[string]bool{} // services that did not exist before, by name
+	var unready atomic.Bool
 	group, groupContext := errgroup.WithContext(ctx)
 	group.SetLimit(x.parallelism())
-	unready := false
 	for _, choice := range choices {
 		group.Go(func() error {
-			if choice.verdict.action == ActionCreate {
-				mutex.Lock()
-				fresh[choice.spec.Name] = true
-				mutex.Unlock()
-			}
 			err := x.bring(groupContext, choice)
-			if err != nil && groupContext.Err() == nil {
-				mutex.Lock()
-				unready = unready || !isConditionFailure(err)
-				mutex.Unlock()
+			if err != nil && groupContext.Err() == nil && !isConditionFailure(err) {
+				unready.Store(true)
 			}
 			return err
 		})
 	}
 	err := group.Wait()
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() == nil && operation.Batch && len(choices) > 1 && unready {
-		return x.rollBack(ctx, choices, fresh, err)
+	if err != nil && ctx.Err() == nil && operation.Batch && len(choices) > 1 && unready.Load() {
+		return x.rollBack(ctx, choices, err)
 	}
 	return err
 }
@@ -68,6 +57,9 @@ func (x *execution) addServices(ctx context.Context, i int, operation *plan.AddS
 func (x *execution) parallelism() int {
 	if x.request.Parallelism > 0 {
 		return x.request.Parallelism
+	}
+	if spread, ok := x.engine.backend.(enclave.Spread); ok {
+		return spread.StartsAtOnce()
 	}
 	return defaultParallelism
 }
@@ -221,7 +213,7 @@ func isConditionFailure(err error) bool {
 
 // rollBack removes the services of a batch that did not exist before, except for the failed ones, which are kept to be
 // looked at.
-func (x *execution) rollBack(ctx context.Context, choices []*serviceChoice, fresh map[string]bool, cause error) error {
+func (x *execution) rollBack(ctx context.Context, choices []*serviceChoice, cause error) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	failed := map[string]bool{}
@@ -234,7 +226,7 @@ func (x *execution) rollBack(ctx context.Context, choices []*serviceChoice, fres
 	var removed []string
 	for _, choice := range choices {
 		name := choice.spec.Name
-		if !fresh[name] || failed[name] {
+		if choice.verdict.action != ActionCreate || failed[name] {
 			continue
 		}
 		if err := x.engine.backend.RemoveService(ctx, x.request.Enclave, name); err != nil {

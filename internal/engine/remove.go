@@ -38,43 +38,56 @@ func (e *Engine) remove(ctx context.Context, enclaveName, run string) error {
 	if err != nil {
 		return err
 	}
+	if err := e.removeServices(ctx, enclaveName, servicesOf(seen.snapshot, run)); err != nil || seen.record == nil {
+		return err
+	}
+	// The record goes last: until then the next attempt knows what there is.
+	return e.forget(ctx, enclaveName, run, seen.record)
+}
+
+// servicesOf names what a run has in an enclave, containers of tasks and half-made ones included, sorted.
+func servicesOf(snapshot *enclave.Snapshot, run string) []string {
 	names := map[string]bool{}
-	for name, service := range seen.snapshot.Services {
+	for name, service := range snapshot.Services {
 		if service.Run == run {
 			names[name] = true
 		}
 	}
-	for i := range seen.snapshot.Extra {
-		extra := &seen.snapshot.Extra[i]
-		if owner, found := seen.snapshot.Services[extra.Name]; extra.Run == run && (!found || owner.Run == run) {
+	for i := range snapshot.Extra {
+		extra := &snapshot.Extra[i]
+		if owner, found := snapshot.Services[extra.Name]; extra.Run == run && (!found || owner.Run == run) {
 			names[extra.Name] = true
 		}
 	}
+	return sortedKeys(names)
+}
+
+// removeServices removes all of them, whatever happens to one.
+func (e *Engine) removeServices(ctx context.Context, enclaveName string, names []string) error {
 	failures := make([]error, len(names))
 	var group errgroup.Group
 	group.SetLimit(aheadLimit)
-	for i, name := range sortedKeys(names) {
+	for i, name := range names {
 		group.Go(func() error {
-			if failures[i] = e.backend.RemoveService(ctx, enclaveName, name); failures[i] != nil {
-				failures[i] = fmt.Errorf("service %q: %w", name, failures[i])
+			if err := e.backend.RemoveService(ctx, enclaveName, name); err != nil {
+				failures[i] = fmt.Errorf("service %q: %w", name, err)
 			}
-			return nil // The others are removed as well.
+			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if err := errors.Join(failures...); err != nil || seen.record == nil {
-		return err
-	}
-	// The record goes last: until then the next attempt knows what there is.
-	left, contents := seen.record.afterRemoval(), seen.record.contents()
+	_ = group.Wait() // The functions keep their errors themselves.
+	return errors.Join(failures...)
+}
+
+// forget removes what a run has stored, and its record but for what has to be kept in mind.
+func (e *Engine) forget(ctx context.Context, enclaveName, run string, known *record) error {
+	left, contents := known.afterRemoval(), known.contents()
 	if left != nil {
 		for digest := range left.contents() {
 			delete(contents, digest)
 		}
 	}
-	if err := e.dropContents(ctx, enclaveName, run, seen.record.Owner, sortedKeys(contents)); err != nil {
+	if err := e.dropContents(ctx, enclaveName, run, known.Owner, sortedKeys(contents)); err != nil {
 		return err
 	}
 	if left == nil {

@@ -99,6 +99,9 @@ type Mount struct {
 	Seed []string `json:"-"`
 	// SizeMB is the size of a persistent directory where the backend needs one.
 	SizeMB int64
+	// Lasting keeps what the service writes there through restarts, evictions and lost machines, until the service is replaced or
+	// removed. Without it only what the backend keeps by itself is kept.
+	Lasting bool `json:",omitempty"`
 	// Owner is whose the files are. Without it they are the user's that the service's process runs as: User of the
 	// service, else the image's. What is in a persistent directory already stays as it is.
 	Owner *User `json:",omitempty"`

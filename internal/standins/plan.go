@@ -79,6 +79,9 @@ func toService(container *forker.Container) (plan.ServiceSpec, []*plan.UploadFil
 	for mount, key := range container.Volumes {
 		spec.Files[mount] = plan.Mount{PersistentKey: key}
 	}
+	for _, mount := range container.Lasting {
+		spec.Files[mount] = plan.Mount{Lasting: true}
+	}
 	user, err := toUser(container.User)
 	if err != nil {
 		return spec, nil, err

@@ -19,7 +19,7 @@ func TestToPlanKeepsOrderAndEverythingElse(t *testing.T) {
 			Key: "rds/instance/orders", Name: "orders-db", Image: "postgres:16", Env: map[string]string{"POSTGRES_DB": "orders"},
 			Ports:   []forker.ContainerPort{{ID: "postgres", Number: 5432, Transport: "TCP", Application: "postgresql"}},
 			Aliases: []string{"orders.abc.eu-west-1.rds.example"}, Files: map[string]map[string]string{"/seed": {"seed.sql": "select 1;"}},
-			Volumes: map[string]string{"/var/lib/data": "orders-data"}, User: "70:70",
+			Volumes: map[string]string{"/var/lib/data": "orders-data"}, Lasting: []string{"/var/lib/own"}, User: "70:70",
 			Ready: []string{"pg_isready"}, ReadyTimeout: time.Minute,
 			Steps: []forker.ContainerStep{{Command: []string{"psql", "-f", "/seed/seed.sql"}, Description: "Seeding"}},
 		},
@@ -40,7 +40,7 @@ func TestToPlanKeepsOrderAndEverythingElse(t *testing.T) {
 		Name: "orders-db", Image: plan.Image{Name: "postgres:16"}, Env: map[string]string{"POSTGRES_DB": "orders"},
 		Aliases: []string{"orders.abc.eu-west-1.rds.example"}, User: &plan.User{UID: 70, GID: &gid},
 		Ports: map[string]plan.Port{"postgres": {Number: 5432, Transport: "TCP", Application: "postgresql", Wait: portWait}},
-		Files: map[string]plan.Mount{"/seed": {Artifacts: []string{"orders-db/seed"}}, "/var/lib/data": {PersistentKey: "orders-data"}},
+		Files: map[string]plan.Mount{"/seed": {Artifacts: []string{"orders-db/seed"}}, "/var/lib/data": {PersistentKey: "orders-data"}, "/var/lib/own": {Lasting: true}},
 		Ready: &plan.ReadyCondition{
 			Recipe:    &plan.ExecRecipe{Command: []string{"pg_isready"}},
 			Condition: plan.Condition{Field: "code", Assertion: "==", Target: int64(0), Interval: 500 * time.Millisecond, Timeout: time.Minute},

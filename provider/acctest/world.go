@@ -15,6 +15,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/docker"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/enclavetest"
 )
 
 // World is a real engine with an enclave's name of the test's own, and a folder for packages.
@@ -41,18 +42,32 @@ func NewWorld(t *testing.T) *World {
 		Owner: "acc-" + hex.EncodeToString(random),
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		for _, name := range []string{w.Name, w.Name + "-b"} {
-			if err := w.Backend.RemoveEnclave(ctx, name); err != nil {
-				t.Errorf("clean up the enclave %s: %v", name, err)
-			}
-		}
+		w.removeEnclaves(t)
 		if err := w.Backend.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return w
+}
+
+// Image makes the test service's image and gives its name.
+func (w *World) Image(t *testing.T) string {
+	t.Helper()
+	image := enclavetest.BuildImages(t, w.Backend).Service
+	// What a failed test has left goes before the image: the engine does not remove one that is in use.
+	t.Cleanup(func() { w.removeEnclaves(t) })
+	return image
+}
+
+func (w *World) removeEnclaves(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, name := range []string{w.Name, w.Name + "-b"} {
+		if err := w.Backend.RemoveEnclave(ctx, name); err != nil {
+			t.Errorf("clean up the enclave %s: %v", name, err)
+		}
+	}
 }
 
 // Provider is a provider block with the test's own owner; more is put inside it.

@@ -14,9 +14,9 @@ import (
 // kubernetesAttribute holds what an enclave can be only on Kubernetes. Each group of attributes has a file of its own.
 func kubernetesAttribute() schema.SingleNestedAttribute {
 	return schema.SingleNestedAttribute{
-		Optional: true, Validators: []validator.Object{exposureValidator{}},
+		Optional: true, Validators: []validator.Object{exposureValidator{}, policyValidator{}},
 		MarkdownDescription: "What only Kubernetes offers. It has no effect on Docker, so that one configuration serves both. What is " +
-			"left out is as the `kubernetes` block of the provider says. Changes are made in place, and no service is touched.",
+			"left out is as the `kubernetes` block of the provider says. Changes are made in place, and no service is touched: pods that run keep what they were started with. What somebody else changes of it is put right again.",
 		Attributes: kubernetesAttributes(),
 	}
 }
@@ -24,6 +24,7 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 func kubernetesAttributes() map[string]schema.Attribute {
 	all := map[string]schema.Attribute{}
 	maps.Copy(all, exposureAttributes())
+	maps.Copy(all, policyAttributes())
 	return all
 }
 
@@ -48,6 +49,7 @@ func given(block types.Object) map[string]attr.Value {
 func (m *enclaveModel) onlyKubernetes(engine backend.Backend, spec *backend.Spec) {
 	if engine.Name() == "kubernetes" {
 		spec.Exposure = exposureOf(given(m.Kubernetes))
+		spec.Policy = policyOf(given(m.Kubernetes))
 	}
 }
 
@@ -61,7 +63,8 @@ func (m *enclaveModel) refreshKubernetes(found *backend.Enclave) {
 		attributes[name] = nullOf(kind)
 	}
 	maps.Copy(attributes, given(m.Kubernetes))
-	if !refreshExposure(attributes, found.Exposure) {
+	exposed := refreshExposure(attributes, found.Exposure)
+	if bounded := refreshPolicy(attributes, found.Policy); !exposed && !bounded {
 		return
 	}
 	m.Kubernetes = types.ObjectValueMust(kubernetesTypes(), attributes)

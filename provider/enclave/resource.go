@@ -109,7 +109,7 @@ func (r *enclaveResource) Create(ctx context.Context, req resource.CreateRequest
 	}
 }
 
-// create makes or adopts the enclave and brings labels and expiry to what is asked for. The result may be there with an
+// create makes or adopts the enclave and brings labels, expiry and policy to what is asked for. The result may be there with an
 // error: then it has been made, and the state must know it.
 func (r *enclaveResource) create(ctx context.Context, engine backend.Backend, plan *enclaveModel) (*backend.Enclave, error) {
 	owner, err := r.session.Owner()
@@ -147,7 +147,7 @@ func (r *enclaveResource) halfMade(ctx context.Context, engine backend.Backend, 
 // adjust corrects what differs: the ttl counts from the creation, which may have been long ago.
 func adjust(ctx context.Context, engine backend.Backend, spec backend.Spec, found *backend.Enclave, ttl time.Duration) (*backend.Enclave, error) {
 	spec.ExpiresAt = expiry(found.CreatedAt, ttl)
-	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && sameExposure(spec.Exposure, found.Exposure) {
+	if maps.Equal(spec.Labels, found.Labels) && spec.ExpiresAt.Equal(found.ExpiresAt) && sameExposure(spec.Exposure, found.Exposure) && samePolicy(spec.Policy, found.Policy) {
 		return found, nil
 	}
 	updated, err := engine.UpdateEnclave(ctx, spec)

@@ -21,7 +21,7 @@ import (
 func (r *enclaveResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	stable := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "One isolated environment: a Docker network with every container in it. Services of an enclave reach each " +
+		MarkdownDescription: "One isolated environment: a Docker network, or a Kubernetes namespace, with everything in it. Services of an enclave reach each " +
 			"other by name; nothing of another enclave is in sight. Destroying it removes everything that runs in it.",
 		Attributes: map[string]schema.Attribute{
 			"name": schema.StringAttribute{
@@ -56,11 +56,11 @@ func (r *enclaveResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 			},
 			"backend": schema.StringAttribute{
 				Computed: true, PlanModifiers: stable,
-				MarkdownDescription: "Kind of engine that runs the enclave: `docker`.",
+				MarkdownDescription: "Kind of engine that runs the enclave: `docker` or `kubernetes`.",
 			},
 			"network": schema.StringAttribute{
 				Computed: true, PlanModifiers: stable,
-				MarkdownDescription: "Name of the enclave's network on the engine.",
+				MarkdownDescription: "Name of the enclave's network, or of its namespace, on the engine.",
 			},
 			"created_at": schema.StringAttribute{
 				Computed: true, PlanModifiers: stable,

@@ -96,6 +96,12 @@ func (r *runResource) interpret(ctx context.Context, m *runModel, writeOnly type
 	if err != nil {
 		return nil, args, diag.Diagnostics{subject.At(diagnose.Blame(err), err)}
 	}
+	// While the backend is not known nobody can tell what it lacks.
+	if backend, err := r.session.Backend(); err == nil {
+		if err := engine.CheckPlan(backend, interpreted); err != nil {
+			return nil, args, diag.Diagnostics{diagnose.Subject{Verb: "plan", Thing: "package", Name: m.Package.ValueString(), Secrets: args.secrets}.At(path.Root("package"), err)}
+		}
+	}
 	d, err := want(interpreted, args, m.WOVersion)
 	if err != nil {
 		return nil, args, diag.Diagnostics{subject.At(path.Root("package"), err)}
@@ -175,7 +181,7 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 			s.IPAddress = old.IPAddress
 		}
 		for id, spec := range wanted.spec.Ports {
-			s.Ports[id] = foreseePort(spec, old.Ports[id], alive)
+			s.Ports[id] = foreseePort(spec, old.Ports[id], alive, s.Digest.Equal(old.Digest))
 		}
 		services[name] = s
 	}
@@ -185,16 +191,17 @@ func foreseeServices(d *desired, before map[string]service, remembered *memory) 
 // finished tells whether a status says that a process has ended by itself without an error.
 func finished(status string) bool { return status == engine.StatusCompleted }
 
-// foreseePort keeps a port's address where the engine does: a service keeps its host ports when it is replaced.
-func foreseePort(spec plan.Port, old port, alive bool) port {
+// foreseePort keeps a port's address where the engine does: a service keeps its host ports when it is replaced. Whether a
+// port that is not published will be is known only of a service that stays as it is.
+func foreseePort(spec plan.Port, old port, alive, kept bool) port {
 	p := port{
 		Number: types.Int64Value(int64(spec.Number)), Transport: types.StringValue(spec.Transport),
 		Application: value.StringOrNull(spec.Application),
 		URL:         types.StringUnknown(), Host: types.StringUnknown(), HostPort: types.Int64Unknown(),
 	}
-	if alive && p.Number.Equal(old.Number) && p.Transport.Equal(old.Transport) && !old.HostPort.IsNull() {
+	if alive && p.Number.Equal(old.Number) && p.Transport.Equal(old.Transport) && (kept || !old.HostPort.IsNull()) {
 		p.Host, p.HostPort = old.Host, old.HostPort
-		if p.Application.Equal(old.Application) && sameURL(spec, old) {
+		if kept || p.Application.Equal(old.Application) && sameURL(spec, old) {
 			p.URL = old.URL
 		}
 	}

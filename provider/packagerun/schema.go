@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
@@ -86,8 +85,8 @@ func inputAttributes(ctx context.Context) map[string]schema.Attribute {
 			MarkdownDescription: "Function to call. Default `run`.",
 		},
 		"parallelism": schema.Int64Attribute{
-			Optional: true, Computed: true, Default: int64default.StaticInt64(4),
-			MarkdownDescription: "How many services of one `add_services` start at the same time. Default `4`.",
+			Optional:            true,
+			MarkdownDescription: "How many services of one `add_services` start at the same time. By default `4` on Docker and `50` on Kubernetes.",
 			Validators:          []validator.Int64{int64validator.Between(1, 256)},
 		},
 		"image_download": schema.StringAttribute{

@@ -13,26 +13,36 @@ import (
 // bench is one run of the benchmark.
 type bench struct {
 	*settings
-	socket string
-	api    *api
+	at     place
+	api    *api // of a Docker Engine
 	prefix string
 	image  string
 	report *report
 }
 
-// peer makes one way to bring an environment to a workload. Program is nil for the lower bound.
-func (b *bench) peer(name, socket string) (peer, *program) {
+// peer makes one way to bring an environment to a workload. Program is nil for a lower bound that is no program.
+func (b *bench) peer(name string, at place) (peer, *program) {
+	script := batchPackage
+	if at.kubeconfig != "" {
+		script = portPackage
+	}
 	switch name {
+	case peerKubectl:
+		k := &kubectl{binary: b.kubectl, at: at, namespace: b.prefix + "kubectl", image: b.image}
+		return k, &k.program
+	case peerHelm:
+		h := &helm{binary: b.helm, kubectl: b.kubectl, at: at, namespace: b.prefix + "helm", image: b.image}
+		return h, &h.program
 	case peerBare:
-		return &bare{api: newAPI(socket), name: b.prefix + "bound", image: b.image}, nil
+		return &bare{api: newAPI(at.socket), name: b.prefix + "bound", image: b.image}, nil
 	case peerCompose:
-		c := &compose{binary: b.compose, socket: socket, name: b.prefix + "compose", image: b.image}
+		c := &compose{binary: b.compose, socket: at.socket, name: b.prefix + "compose", image: b.image}
 		return c, &c.program
 	case peerEngine:
-		e := &engine{binary: b.sundog, socket: socket, enclave: b.prefix + "engine", image: b.image, script: batchPackage}
+		e := &engine{binary: b.sundog, at: at, enclave: b.prefix + "engine", image: b.image, script: script}
 		return e, &e.program
 	default:
-		t := &tofu{cli: b.tofu, provider: b.sundog, socket: socket, enclave: b.prefix + "tofu", image: b.image}
+		t := &tofu{cli: b.tofu, provider: b.sundog, at: at, enclave: b.prefix + "tofu", image: b.image, script: script}
 		return t, &t.program
 	}
 }
@@ -55,7 +65,7 @@ func (b *bench) measure(ctx context.Context) error {
 			}
 		}
 	}
-	if b.sequence > 0 {
+	if b.sequence > 0 && b.backend == backendDocker {
 		for i := range b.sequenceRounds {
 			say("%d services one after another, round %d of %d", b.sequence, i+1, b.sequenceRounds)
 			if err := b.sequenceRound(ctx, i); err != nil {
@@ -89,7 +99,7 @@ func say(format string, arguments ...any) {
 // whom must not matter.
 func (b *bench) inTurns(turn int, work func(name string) error) error {
 	var names []string
-	for _, name := range peerNames {
+	for _, name := range b.layout().peers {
 		if b.peers[name] {
 			names = append(names, name)
 		}
@@ -109,7 +119,7 @@ func (b *bench) round(ctx context.Context, services, turn int) error {
 		if err != nil {
 			return err
 		}
-		p, _ := b.peer(name, b.socket)
+		p, _ := b.peer(name, b.at)
 		return cycle(ctx, p, folder, services, b.repeat, b.report.samples(services, name), func(string) error { return nil })
 	})
 }
@@ -133,7 +143,7 @@ func (b *bench) sequenceRound(ctx context.Context, turn int) error {
 			}
 			return p.destroy(ctx)
 		case peerEngine:
-			p := &engine{binary: b.sundog, socket: b.socket, enclave: b.prefix + "engine", image: b.image, script: sequencePackage}
+			p := &engine{binary: b.sundog, at: b.at, enclave: b.prefix + "engine", image: b.image, script: sequencePackage}
 			if err := p.prepare(ctx, folder); err != nil {
 				return err
 			}
@@ -153,7 +163,7 @@ func (b *bench) emptyResource(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := &tofu{cli: b.tofu, provider: b.sundog, socket: b.socket, enclave: b.prefix + "empty", image: b.image, empty: true}
+	p := &tofu{cli: b.tofu, provider: b.sundog, at: b.at, enclave: b.prefix + "empty", image: b.image, empty: true}
 	if err := p.prepare(ctx, folder); err != nil {
 		return err
 	}
@@ -173,13 +183,13 @@ const countedOfOthers = 50
 
 // countRound takes each peer through the operations once more, with the counter in between and an eye on its memory.
 func (b *bench) countRound(ctx context.Context, services int) (err error) {
-	count, err := newCounter(ctx, b.state, b.socket)
+	count, err := newCounter(ctx, b.state, b.at)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, count.close()) }()
 	return b.inTurns(0, func(name string) error {
-		if services > countedOfOthers && (name == peerBare || name == peerCompose) {
+		if services > countedOfOthers && name != peerEngine && name != peerTofu {
 			return nil
 		}
 		return b.countPeer(ctx, services, name, count)
@@ -191,7 +201,7 @@ func (b *bench) countPeer(ctx context.Context, services int, name string, count 
 	if err != nil {
 		return err
 	}
-	p, own := b.peer(name, count.socket)
+	p, own := b.peer(name, count.at)
 	peak := func() int64 { return 0 }
 	if name == peerTofu {
 		peak = watchPeak(mirrorOf(folder))

@@ -18,7 +18,7 @@ type compose struct {
 const composeFile = "compose.yaml"
 
 func (c *compose) prepare(_ context.Context, folder string) error {
-	c.folder, c.environment = folder, isolated(folder, c.socket)
+	c.folder, c.environment = folder, isolated(folder, place{socket: c.socket})
 	return os.MkdirAll(folder, 0o700)
 }
 

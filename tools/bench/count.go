@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -16,26 +18,39 @@ import (
 
 // counter stands between a peer and the engine and counts the calls. Timed runs go without it.
 type counter struct {
-	socket string
+	// at is where the peers find it.
+	at     place
+	name   func(r *http.Request) string
 	server *http.Server
 
 	mutex sync.Mutex
 	calls map[string]int
 }
 
-// newCounter serves at a socket in a folder, whose path must be short.
-func newCounter(ctx context.Context, folder, engineSocket string) (*counter, error) {
-	c := &counter{socket: folder + "/count.sock", calls: map[string]int{}}
-	if err := os.RemoveAll(c.socket); err != nil {
+// newCounter serves in a folder, whose path must be short.
+func newCounter(ctx context.Context, folder string, at place) (*counter, error) {
+	if at.kubeconfig != "" {
+		return newClusterCounter(ctx, folder, at)
+	}
+	c := &counter{
+		at: place{socket: folder + "/count.sock"}, calls: map[string]int{}, name: func(r *http.Request) string { return callName(r.Method, r.URL.Path) },
+	}
+	if err := os.RemoveAll(c.at.socket); err != nil {
 		return nil, err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "unix", c.socket)
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", c.at.socket)
 	if err != nil {
 		return nil, fmt.Errorf("count API calls: %w", err)
 	}
+	c.serve(listener, &url.URL{Scheme: "http", Host: "docker"}, &http.Transport{DialContext: dialSocket(at.socket), DisableCompression: true})
+	return c, nil
+}
+
+// serve passes on what comes to a listener.
+func (c *counter) serve(listener net.Listener, to *url.URL, transport http.RoundTripper) {
 	forward := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
-		Transport:     &http.Transport{DialContext: dialSocket(engineSocket), DisableCompression: true},
+		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host },
+		Transport:     transport,
 		FlushInterval: -1, // answers are streams
 		// The peer's own message about a broken call is the better one.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -45,7 +60,7 @@ func newCounter(ctx context.Context, folder, engineSocket string) (*counter, err
 	c.server = &http.Server{ //nolint:gosec // Only the peer connects, and a pull may take as long as it takes.
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.mutex.Lock()
-			c.calls[callName(r.Method, r.URL.Path)]++
+			c.calls[c.name(r)]++
 			c.mutex.Unlock()
 			forward.ServeHTTP(w, r)
 		}),
@@ -55,10 +70,11 @@ func newCounter(ctx context.Context, folder, engineSocket string) (*counter, err
 			fmt.Fprintln(os.Stderr, "bench: count API calls:", err)
 		}
 	}()
-	return c, nil
 }
 
-func (c *counter) close() error { return errors.Join(c.server.Close(), os.RemoveAll(c.socket)) }
+func (c *counter) close() error {
+	return errors.Join(c.server.Close(), os.RemoveAll(cmp.Or(c.at.socket, c.at.kubeconfig)))
+}
 
 // take gives the calls since the last time.
 func (c *counter) take() map[string]int {

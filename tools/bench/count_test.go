@@ -44,7 +44,7 @@ func TestCounterPassesOnAndCounts(t *testing.T) {
 	go func() { _ = server.Serve(listener) }() // it ends by Close
 	t.Cleanup(func() { _ = server.Close() })
 
-	count, err := newCounter(t.Context(), folder, engine)
+	count, err := newCounter(t.Context(), folder, place{socket: engine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestCounterPassesOnAndCounts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	client := newAPI(count.socket)
+	client := newAPI(count.at.socket)
 	found, err := client.containers(context.WithoutCancel(t.Context()), labelBench)
 	if err != nil || len(found) != 1 || found[0].ID != "1" {
 		t.Fatalf("containers = %v, %v", found, err)

@@ -22,7 +22,9 @@ import (
 
 // settings are what the command line says.
 type settings struct {
+	backend                      string
 	sundog, compose, tofu, probe string
+	kubectl, helm, load          string
 	state                        string
 	rounds                       rounds
 	peers                        map[string]bool
@@ -72,20 +74,31 @@ const (
 	peerCompose = "compose"
 	peerEngine  = "sundog"
 	peerTofu    = "tofu"
+	// On Kubernetes.
+	peerKubectl = "kubectl"
+	peerHelm    = "helm"
 )
 
-var peerNames = []string{peerBare, peerCompose, peerEngine, peerTofu}
+// The backends that can be measured.
+const (
+	backendDocker     = "docker"
+	backendKubernetes = "kubernetes"
+)
 
 func parse(arguments []string) (*settings, error) {
-	s := &settings{rounds: rounds{{1, 6}, {10, 4}, {50, 3}, {200, 2}}}
+	s := &settings{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&s.backend, "backend", backendDocker, "docker or kubernetes; the cluster is the one that KUBECONFIG names")
+	flags.StringVar(&s.kubectl, "kubectl", "", "kubectl's binary")
+	flags.StringVar(&s.helm, "helm", "", "Helm's binary")
+	flags.StringVar(&s.load, "load", "", "command that brings an image archive into the cluster's nodes")
 	flags.StringVar(&s.sundog, "sundog", "", "Sundog's binary")
 	flags.StringVar(&s.compose, "compose", "", "Docker Compose's binary")
 	flags.StringVar(&s.tofu, "tofu", "", "OpenTofu's or Terraform's binary")
 	flags.StringVar(&s.probe, "probe", "", "the static program that the services run")
 	flags.StringVar(&s.state, "state", "", "folder for what is made meanwhile, and for the report")
-	flags.Var(&s.rounds, "sizes", "how many services, and how often each, as SERVICES:TIMES joined by commas; 0 times only counts")
-	peers := flags.String("peers", strings.Join(peerNames, ","), "who is measured")
+	flags.Var(&s.rounds, "sizes", "how many services, and how often each, as SERVICES:TIMES joined by commas; 0 times only counts (default as the backend has it)")
+	peers := flags.String("peers", "", "who is measured, joined by commas; all by default")
 	flags.IntVar(&s.sequence, "sequence", 50, "services of the package that adds them one after another; 0 leaves it out")
 	flags.IntVar(&s.sequenceRounds, "sequence-rounds", 2, "how often")
 	flags.IntVar(&s.repeat, "repeat", 3, "how often a short operation is done in each round")
@@ -95,6 +108,15 @@ func parse(arguments []string) (*settings, error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%q is too much: flags are all that it takes", flags.Arg(0))
+	}
+	if s.backend != backendDocker && s.backend != backendKubernetes {
+		return nil, fmt.Errorf("-backend %q: it is docker or kubernetes", s.backend)
+	}
+	if *peers == "" {
+		*peers = strings.Join(s.layout().peers, ",")
+	}
+	if len(s.rounds) == 0 {
+		s.rounds = s.layout().rounds
 	}
 	s.peers = map[string]bool{}
 	for name := range strings.SplitSeq(*peers, ",") {
@@ -106,13 +128,13 @@ func parse(arguments []string) (*settings, error) {
 // check finds what is missing before anything is made.
 func (s *settings) check(peers string) error {
 	known := 0
-	for _, name := range peerNames {
+	for _, name := range s.layout().peers {
 		if s.peers[name] {
 			known++
 		}
 	}
 	if known != len(s.peers) {
-		return fmt.Errorf("-peers %s: they are %s", peers, strings.Join(peerNames, ", "))
+		return fmt.Errorf("-peers %s: they are %s", peers, strings.Join(s.layout().peers, ", "))
 	}
 	if s.repeat < 1 || s.sequence < 0 || s.sequenceRounds < 1 {
 		return errors.New("-repeat and -sequence-rounds are at least 1, -sequence at least 0")
@@ -129,6 +151,8 @@ func (s *settings) check(peers string) error {
 		{"sundog", &s.sundog, "make build", s.peers[peerEngine] || s.peers[peerTofu]},
 		{"compose", &s.compose, "tools/bench/run builds it", s.peers[peerCompose]},
 		{"tofu", &s.tofu, "tools/setup tofu", s.peers[peerTofu]},
+		{"kubectl", &s.kubectl, "install kubectl, or the tool that starts clusters, which has one", s.backend == backendKubernetes},
+		{"helm", &s.helm, "tools/bench/run-kubernetes builds it", s.peers[peerHelm]},
 		{"probe", &s.probe, "tools/bench/run builds it", true},
 	} {
 		if !need.wanted {
@@ -173,14 +197,6 @@ const stillTime = 5 * time.Second
 
 // run measures everything and writes the report. Whatever happens, it removes what was made.
 func run(ctx context.Context, s *settings) (err error) {
-	socket, err := socketOf(os.Getenv("DOCKER_HOST"))
-	if err != nil {
-		return err
-	}
-	engine := newAPI(socket)
-	if err := engine.call(ctx, "GET", "/info", nil, nil); err != nil {
-		return fmt.Errorf("the Docker Engine at %s does not answer: %w", socket, err)
-	}
 	if s.state, err = filepath.Abs(s.state); err != nil {
 		return err
 	}
@@ -195,12 +211,13 @@ func run(ctx context.Context, s *settings) (err error) {
 	// What an earlier run of this folder left when it was killed has the same prefix.
 	sum := sha256.Sum256([]byte(s.state))
 	family := "sundogbench" + hex.EncodeToString(sum[:3]) + "-"
-	if err := clean(ctx, engine, family, 0); err != nil {
-		say("an earlier run left what cannot be removed: %v", err)
-	}
 	// Names are new all the same: what the engine cannot let go of must not be in the way.
-	prefix := family + strconv.FormatInt(time.Now().Unix(), 36) + "-"
-	image, err := buildImage(ctx, engine, prefix, s.probe)
+	b := &bench{settings: s, prefix: family + strconv.FormatInt(time.Now().Unix(), 36) + "-", report: newReport(s)}
+	open := b.openEngine
+	if s.backend == backendKubernetes {
+		open = b.openCluster
+	}
+	cleanUp, err := open(ctx, family)
 	if err != nil {
 		return err
 	}
@@ -212,15 +229,38 @@ func run(ctx context.Context, s *settings) (err error) {
 			say("cleaning up")
 			still = stillTime
 		}
-		err = errors.Join(err, clean(after, engine, prefix, still), cleanImages(after, engine, image), os.RemoveAll(filepath.Join(s.state, "work")))
+		err = errors.Join(err, cleanUp(after, still), os.RemoveAll(filepath.Join(s.state, "work")))
 	}()
-	b := &bench{settings: s, socket: socket, api: engine, prefix: prefix, image: image, report: newReport(s)}
 	if err := b.measure(ctx); err != nil {
 		// What was measured until then took its time.
 		b.report.Incomplete = true
 		return errors.Join(err, b.report.write(s.state))
 	}
 	return b.report.write(s.state)
+}
+
+// cleaner removes what was made. After an interrupt it goes on until nothing has turned up for a while.
+type cleaner func(ctx context.Context, still time.Duration) error
+
+// openEngine finds the Docker Engine and makes the image of the services on it.
+func (b *bench) openEngine(ctx context.Context, family string) (cleaner, error) {
+	socket, err := socketOf(os.Getenv("DOCKER_HOST"))
+	if err != nil {
+		return nil, err
+	}
+	b.at, b.api = place{socket: socket}, newAPI(socket)
+	if err := b.api.call(ctx, "GET", "/info", nil, nil); err != nil {
+		return nil, fmt.Errorf("the Docker Engine at %s does not answer: %w", socket, err)
+	}
+	if err := clean(ctx, b.api, family, 0); err != nil {
+		say("an earlier run left what cannot be removed: %v", err)
+	}
+	if b.image, err = buildImage(ctx, b.api, b.prefix, b.probe); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, still time.Duration) error {
+		return errors.Join(clean(ctx, b.api, b.prefix, still), cleanImages(ctx, b.api, b.image))
+	}, nil
 }
 
 // lockFolder makes sure that only one benchmark runs in a folder; a second one would remove what the first one measures.

@@ -25,9 +25,17 @@ type program struct {
 	peak int64
 }
 
-// isolated is the environment of all peers: the engine's socket, and no settings of the user.
-func isolated(folder, socket string, more ...string) []string {
-	environment := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DOCKER_CONFIG=" + filepath.Join(folder, "docker"), "DOCKER_HOST=unix://" + socket}
+// place is where the environments of all peers are: a Docker Engine or a Kubernetes cluster, or what counts the calls to it.
+type place struct{ socket, kubeconfig string }
+
+// isolated is the environment of all peers: the place, and no settings of the user.
+func isolated(folder string, at place, more ...string) []string {
+	environment := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder}
+	if at.kubeconfig != "" {
+		environment = append(environment, "KUBECONFIG="+at.kubeconfig, "SUNDOG_BACKEND=kubernetes")
+	} else {
+		environment = append(environment, "DOCKER_CONFIG="+filepath.Join(folder, "docker"), "DOCKER_HOST=unix://"+at.socket)
+	}
 	return append(environment, more...)
 }
 

@@ -33,7 +33,7 @@ type report struct {
 	StartupTrivial []time.Duration          `json:"startup_of_the_smallest_program"`
 	Aims           []aim                    `json:"aims"`
 
-	sequence int
+	layout layout
 }
 
 // aim is a ratio that must not be exceeded.
@@ -50,7 +50,7 @@ type aim struct {
 func newReport(s *settings) *report {
 	return &report{
 		Started: time.Now().UTC(), CPUs: runtime.NumCPU(), Samples: map[int]map[string]samples{}, Empty: samples{},
-		Calls: map[int]map[string]map[string]map[string]int{}, Memory: map[int]map[string]int64{}, sequence: s.sequence,
+		Calls: map[int]map[string]map[string]map[string]int{}, Memory: map[int]map[string]int64{}, layout: s.layout(),
 	}
 }
 
@@ -81,17 +81,6 @@ func (r *report) memory(services int, process string, peak int64) {
 	r.Memory[services][process] = peak
 }
 
-// The aims, as ratios.
-const (
-	aimBound    = 1.1 // creating and destroying
-	aimNoop     = 1.5 // a no-op, against Compose's
-	aimChange   = 1.3 // changing or removing one, against the bare calls for it
-	aimSequence = 1.2
-	aimEmpty    = 1.5 // a no-op through the CLI, against one empty resource
-	// emptyServices is the size for which the last one is meant.
-	emptyServices = 50
-)
-
 // judge compares what was measured with the aims.
 func (r *report) judge() {
 	r.Aims = nil
@@ -102,18 +91,7 @@ func (r *report) judge() {
 	}
 	for _, services := range slices.Sorted(maps.Keys(r.Samples)) {
 		of := r.Samples[services]
-		for _, each := range []struct {
-			operation, other string
-			most             float64
-		}{
-			{opCreate, peerBare, aimBound},
-			{opCreate, peerCompose, 1},
-			{opNoop, peerCompose, aimNoop},
-			{opChange, peerBare, aimChange},
-			{opDestroy, peerBare, aimBound},
-			{opDestroy, peerCompose, 1},
-			{opSequence, peerBare, aimSequence},
-		} {
+		for _, each := range r.layout.rules {
 			add(services, each.operation, peerEngine, each.other, of[peerEngine][each.operation], of[each.other][each.operation], each.most)
 		}
 		if services == emptyServices {
@@ -154,13 +132,13 @@ func (r *report) markdown(w io.Writer) {
 }
 
 func (r *report) times(w io.Writer) {
-	fmt.Fprintf(w, "\n## Times\n\n| services | operation | %s | to the bound | to Compose |\n| --- | --- |%s --- | --- |\n", strings.Join(peerNames, " | "), strings.Repeat(" --- |", len(peerNames)))
+	fmt.Fprintf(w, "\n## Times\n\n| services | operation | %s | %s | %s |\n| --- | --- |%s --- | --- |\n", strings.Join(r.layout.peers, " | "), r.layout.boundTitle, r.layout.otherTitle, strings.Repeat(" --- |", len(r.layout.peers)))
 	for _, services := range slices.Sorted(maps.Keys(r.Samples)) {
 		of := r.Samples[services]
-		for _, operation := range append(slices.Clone(lifecycle), opSequence) {
+		for _, operation := range r.layout.operations {
 			var cells []string
 			measured := false
-			for _, peer := range peerNames {
+			for _, peer := range r.layout.peers {
 				taken := of[peer][operation]
 				measured = measured || len(taken) > 0
 				cells = append(cells, shownTime(taken))
@@ -169,7 +147,7 @@ func (r *report) times(w io.Writer) {
 				continue
 			}
 			fmt.Fprintf(w, "| %d | %s | %s | %s | %s |\n", services, operation, strings.Join(cells, " | "),
-				shownRatio(of[peerEngine][operation], of[peerBare][operation]), shownRatio(of[peerEngine][operation], of[peerCompose][operation]))
+				shownRatio(of[peerEngine][operation], of[r.layout.bound][operation]), shownRatio(of[peerEngine][operation], of[r.layout.other][operation]))
 		}
 	}
 	if len(r.Empty[opEmpty]) > 0 {
@@ -207,11 +185,11 @@ func (r *report) calls(w io.Writer) {
 	if len(r.Calls) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n## API calls\n\n| services | operation | %s |\n| --- | --- |%s\n", strings.Join(peerNames, " | "), strings.Repeat(" --- |", len(peerNames)))
+	fmt.Fprintf(w, "\n## API calls\n\n| services | operation | %s |\n| --- | --- |%s\n", strings.Join(r.layout.peers, " | "), strings.Repeat(" --- |", len(r.layout.peers)))
 	for _, services := range slices.Sorted(maps.Keys(r.Calls)) {
 		for _, operation := range lifecycle {
 			var cells []string
-			for _, peer := range peerNames {
+			for _, peer := range r.layout.peers {
 				cell := "–"
 				if calls, found := r.Calls[services][peer][operation]; found {
 					cell = strconv.Itoa(total(calls))
@@ -243,7 +221,7 @@ func (r *report) programs(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "\nLargest resident memory, in MiB (under the CLI the largest of its own processes is in the last but one column):\n\n")
-	processes := []string{peerCompose, peerEngine, peerTofu, memoryProvider}
+	processes := r.layout.processes
 	fmt.Fprintf(w, "| services | %s |\n| --- |%s\n", strings.Join(processes, " | "), strings.Repeat(" --- |", len(processes)))
 	for _, services := range slices.Sorted(maps.Keys(r.Memory)) {
 		var cells []string

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 )
 
 // The configurations of the benchmark. The second one is the floor of every apply with this provider: the same binary,
@@ -32,7 +33,7 @@ variable "code_version" { type = string }
 resource "sundog_package_run" "bench" {
   enclave     = sundog_enclave.bench.id
   package     = "${path.module}/package"
-  parallelism = %d
+  parallelism = %s
   args        = { image = %q, services = var.services, version = var.code_version }
 }
 `
@@ -44,8 +45,10 @@ const mirrorVersion = "0.0.1"
 // tofu is the provider, driven by a Terraform CLI.
 type tofu struct {
 	program
-	cli, provider, socket string
-	enclave, image        string
+	cli, provider  string
+	at             place
+	enclave, image string
+	script         string
 	// empty leaves the package run out.
 	empty bool
 	// last is what was applied last: a destruction plans with it.
@@ -57,8 +60,8 @@ func mirrorOf(folder string) string { return filepath.Join(folder, "mirror") }
 
 func (t *tofu) prepare(ctx context.Context, folder string) error {
 	t.folder = folder
-	t.environment = isolated(folder, t.socket, "TF_CLI_CONFIG_FILE="+filepath.Join(folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
-	if err := writePackage(filepath.Join(folder, "package"), batchPackage); err != nil {
+	t.environment = isolated(folder, t.at, "TF_CLI_CONFIG_FILE="+filepath.Join(folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+	if err := writePackage(filepath.Join(folder, "package"), t.script); err != nil {
 		return err
 	}
 	// A short address means another registry to each CLI.
@@ -73,7 +76,12 @@ func (t *tofu) prepare(ctx context.Context, folder string) error {
 	}
 	document := fmt.Sprintf(tofuHead, t.enclave)
 	if !t.empty {
-		document += fmt.Sprintf(tofuRun, atOnce, t.image)
+		// On Kubernetes as many start at the same time as the backend likes.
+		parallelism := "null"
+		if t.at.kubeconfig == "" {
+			parallelism = strconv.Itoa(atOnce)
+		}
+		document += fmt.Sprintf(tofuRun, parallelism, t.image)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "main.tf"), []byte(document), 0o600); err != nil {
 		return err

@@ -78,32 +78,40 @@ type object struct {
 	labels         map[string]string
 }
 
-const ourLabel = "sundog.dev/managed-by=sundog"
-
-// objects lists everything with Sundog's label.
-func (a *api) objects(ctx context.Context) ([]object, error) {
-	filter := "filters=" + url.QueryEscape(`{"label":["`+ourLabel+`"]}`)
-	var containers []struct {
+// What the engine's lists say of their items, as far as it is asked for here.
+type (
+	listedContainer struct {
 		ID     string `json:"Id"`
 		Names  []string
 		Labels map[string]string
 	}
-	var networks []struct {
+	listedNetwork struct {
 		ID     string `json:"Id"`
 		Name   string
 		Labels map[string]string
 	}
-	var volumes struct {
+	listedVolumes struct {
 		Volumes []struct {
 			Name   string
 			Labels map[string]string
 		}
 	}
-	var images []struct {
+	listedImage struct {
 		ID       string `json:"Id"`
 		RepoTags []string
 		Labels   map[string]string
 	}
+)
+
+const ourLabel = "sundog.dev/managed-by=sundog"
+
+// objects lists everything with Sundog's label.
+func (a *api) objects(ctx context.Context) ([]object, error) {
+	filter := "filters=" + url.QueryEscape(`{"label":["`+ourLabel+`"]}`)
+	var containers []listedContainer
+	var networks []listedNetwork
+	var volumes listedVolumes
+	var images []listedImage
 	err := errors.Join(a.get(ctx, "/containers/json?all=1&"+filter, &containers), a.get(ctx, "/networks?"+filter, &networks),
 		a.get(ctx, "/volumes?"+filter, &volumes), a.get(ctx, "/images/json?"+filter, &images))
 	if err != nil {
@@ -127,21 +135,9 @@ func (a *api) objects(ctx context.Context) ([]object, error) {
 
 // unlabelled lists what has a name like Sundog's or none at all, and no label: nobody would ever find it again.
 func (a *api) unlabelled(ctx context.Context) ([]object, error) {
-	var containers []struct {
-		ID     string `json:"Id"`
-		Names  []string
-		Labels map[string]string
-	}
-	var volumes struct {
-		Volumes []struct {
-			Name   string
-			Labels map[string]string
-		}
-	}
-	var images []struct {
-		ID       string `json:"Id"`
-		RepoTags []string
-	}
+	var containers []listedContainer
+	var volumes listedVolumes
+	var images []listedImage
 	if err := errors.Join(a.get(ctx, "/containers/json?all=1", &containers), a.get(ctx, "/volumes", &volumes), a.get(ctx, "/images/json", &images)); err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type face struct {
 	sundog string
 	cli    string // empty for the companion command
 	env    []string
+	builds bool // images can be built
 }
 
 const configuration = `
@@ -53,7 +54,7 @@ resource "sundog_package_run" "main" {
   enclave = sundog_enclave.chaos.id
   package = "${path.module}/main"
   name    = "main"
-  args    = { level = var.level }
+  args    = { level = var.level, build = %t }
 }
 
 resource "sundog_package_run" "side" {
@@ -73,8 +74,8 @@ output "services" {
 `
 
 // newFace makes a folder to work in, with the packages and, for a CLI, with a configuration and the provider.
-func newFace(ctx context.Context, folder, cli string, programs programs) (*face, error) {
-	f := &face{name: "command", folder: folder, sundog: programs.sundog, cli: cli}
+func newFace(ctx context.Context, folder, cli string, programs programs, in world) (*face, error) {
+	f := &face{name: "command", folder: folder, sundog: programs.sundog, cli: cli, builds: in.builds()}
 	if cli != "" {
 		f.name = filepath.Base(cli)
 	}
@@ -89,7 +90,7 @@ func newFace(ctx context.Context, folder, cli string, programs programs) (*face,
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	f.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "DOCKER_HOST=unix://" + wireSocket, "TMPDIR=" + home}
+	f.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home}, in.environment()...)
 	if cli == "" {
 		return f, nil
 	}
@@ -106,7 +107,7 @@ func newFace(ctx context.Context, folder, cli string, programs programs) (*face,
 	settings := filepath.Join(folder, "cli.tfrc")
 	f.env = append(f.env, "TF_CLI_CONFIG_FILE="+settings, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1")
 	err = errors.Join(
-		os.WriteFile(filepath.Join(folder, "main.tf"), []byte(configuration), 0o600),
+		os.WriteFile(filepath.Join(folder, "main.tf"), fmt.Appendf(nil, configuration, f.builds), 0o600),
 		os.WriteFile(settings, fmt.Appendf(nil, "provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror), 0o600),
 		f.level("1"),
 	)
@@ -139,7 +140,7 @@ func (f *face) apply(ctx context.Context, level string) ([]*exec.Cmd, error) {
 	}
 	if f.cli == "" {
 		return []*exec.Cmd{
-			f.command(ctx, f.sundog, "run", "./main", "--name", "main", "--enclave", enclaveName, "--format", "json", "--args", `{"level":"`+level+`"}`),
+			f.command(ctx, f.sundog, "run", "./main", "--name", "main", "--enclave", enclaveName, "--format", "json", "--args", fmt.Sprintf(`{"level":%q,"build":%t}`, level, f.builds)),
 			f.command(ctx, f.sundog, "run", "./side", "--name", "side", "--enclave", enclaveName, "--format", "json"),
 		}, nil
 	}

@@ -22,6 +22,8 @@ type programs struct{ sundog, provider, witness string }
 
 // options are how chaos was called.
 type options struct {
+	backend        string
+	cluster        clusterOptions
 	programs       programs
 	folder, cgroup string
 	clis           string
@@ -33,6 +35,10 @@ type options struct {
 
 func main() {
 	var o options
+	flag.StringVar(&o.backend, "backend", "docker", "docker or kubernetes")
+	flag.StringVar(&o.cluster.kubeconfig, "kubeconfig", "", "kubeconfig of the cluster, whose processes run on this machine")
+	flag.StringVar(&o.cluster.state, "cluster-state", "", "folder of the cluster, which stands in the command lines of its processes")
+	flag.StringVar(&o.cluster.load, "load", "", "command that brings an image archive into the cluster's node")
 	flag.StringVar(&o.folder, "folder", "", "folder to work in, which is empty")
 	flag.StringVar(&o.cgroup, "cgroup", "sundog-chaos", "control group of all containers")
 	flag.StringVar(&o.programs.sundog, "sundog", "", "the companion command")
@@ -55,26 +61,29 @@ func main() {
 
 // start sets everything up.
 func (o *options) start(ctx context.Context) (*chaos, error) {
-	direct := newAPI(engineSocket, engineFolder+"/data")
 	c := &chaos{
-		folder: o.folder, api: direct, wire: &wire{}, engine: &engine{folder: o.folder, cgroup: o.cgroup, api: direct},
+		folder: o.folder,
 		report: &report{writer: os.Stdout, seed: o.seed, begun: time.Now(), tallies: map[string]*[phases]tally{}},
 	}
-	if err := c.engine.start(ctx, false); err != nil {
-		return c, err
+	if o.backend == "kubernetes" {
+		made, err := newKubernetesWorld(o.folder, o.cluster)
+		if err != nil {
+			return c, err
+		}
+		c.world, c.report.replay = made, "tools/chaos/run-kubernetes"
+	} else {
+		c.world, c.report.replay = newDockerWorld(o.folder, o.cgroup), "tools/chaos/run"
 	}
-	if err := c.wire.open(ctx); err != nil {
+	c.wire = c.world.wire()
+	if err := c.world.begin(ctx, o.programs.witness); err != nil {
 		return c, err
-	}
-	if err := importBase(ctx, direct, o.programs.witness); err != nil {
-		return c, fmt.Errorf("make the image of the services: %w", err)
 	}
 	clis := []string{""}
 	if o.clis != "" {
 		clis = append(clis, strings.Split(o.clis, ",")...)
 	}
 	for i, cli := range clis {
-		made, err := newFace(ctx, filepath.Join(o.folder, fmt.Sprintf("face-%d", i)), cli, o.programs)
+		made, err := newFace(ctx, filepath.Join(o.folder, fmt.Sprintf("face-%d", i)), cli, o.programs, c.world)
 		if err != nil {
 			return c, err
 		}
@@ -93,8 +102,8 @@ func (o *options) start(ctx context.Context) (*chaos, error) {
 func (o *options) run(ctx context.Context) (err error) {
 	c, err := o.start(ctx)
 	defer func() {
-		if c.engine.ended != nil {
-			err = errors.Join(err, c.engine.end(false))
+		if c.world != nil {
+			err = errors.Join(err, c.world.end())
 		}
 	}()
 	if err != nil {
@@ -126,11 +135,11 @@ func (o *options) rounds(ctx context.Context, c *chaos) error {
 			chosen = chosen[o.replay : o.replay+1]
 		}
 	case o.replay >= 0:
-		chosen = []round{plan(o.seed, o.replay, len(c.faces))}
+		chosen = []round{plan(o.seed, o.replay, len(c.faces), c.world.kinds())}
 	default:
 		for number := 0; c.report.runs < o.runs; number++ {
 			c.report.rounds++
-			if err := c.live(ctx, plan(o.seed, number, len(c.faces))); err != nil {
+			if err := c.live(ctx, plan(o.seed, number, len(c.faces), c.world.kinds())); err != nil {
 				return err
 			}
 		}

@@ -16,7 +16,8 @@ type tally struct{ runs, byCall, converged, needless, left int }
 type report struct {
 	writer io.Writer
 	seed   uint64
-	flags  string // what else is needed to replay
+	replay string // the command that replays
+	flags  string // what else is needed for that
 	begun  time.Time
 
 	runs   int // disturbances that struck
@@ -30,10 +31,7 @@ type report struct {
 
 // add notes one disturbed phase.
 func (r *report) add(l *life, phase int, d *disturbance, found *result) {
-	name := fmt.Sprintf("%s, %s", l.face.name, d.kind)
-	if d.kind == killEngine || d.kind == restart {
-		name = fmt.Sprintf("%s, containers survive: %t", name, l.survivors)
-	}
+	name := fmt.Sprintf("%s, %s", l.face.name, l.world.label(d.kind))
 	if !found.struck {
 		r.missed++
 	} else {
@@ -54,8 +52,8 @@ func (r *report) add(l *life, phase int, d *disturbance, found *result) {
 	verdict := "good"
 	if !found.good() {
 		verdict = "FAILED"
-		failure := fmt.Sprintf("round %d (%s), %s, %s: %v\nreplay: tools/chaos/run -seed %d -replay %d%s",
-			l.number, l.face.name, phaseNames[phase], d, found.err(), r.seed, l.number, r.flags)
+		failure := fmt.Sprintf("round %d (%s), %s, %s: %v\nreplay: %s -seed %d -replay %d%s",
+			l.number, l.face.name, phaseNames[phase], d, found.err(), r.replay, r.seed, l.number, r.flags)
 		r.failures = append(r.failures, failure)
 		fmt.Fprintln(r.writer, failure)
 	}
@@ -78,6 +76,9 @@ func (r *report) write() {
 	}
 	fmt.Fprintf(table, "all\t\t%d\t%d\t%d\t%d\t%d\n", all.runs, all.byCall, all.converged, all.needless, all.left)
 	_ = table.Flush() // To a terminal or a log.
-	fmt.Fprintf(r.writer, "\n%d runs in %d enclaves, %d failed; %d more came too late to disturb anything; in %d enclaves the engine had lost host ports by its end, so others were taken; seed %d; %s in all\n",
-		r.runs, r.rounds, len(r.failures), r.missed, r.lostPorts, r.seed, time.Since(r.begun).Round(time.Second))
+	fmt.Fprintf(r.writer, "\n%d runs in %d enclaves, %d failed; %d more came too late to disturb anything; seed %d; %s in all\n",
+		r.runs, r.rounds, len(r.failures), r.missed, r.seed, time.Since(r.begun).Round(time.Second))
+	if r.lostPorts > 0 {
+		fmt.Fprintf(r.writer, "In %d enclaves the engine had lost host ports by its end, so others were taken.\n", r.lostPorts)
+	}
 }

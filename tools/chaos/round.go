@@ -23,21 +23,16 @@ type life struct {
 	struck int
 	// groups are the process groups of disturbed steps.
 	groups []int
-	// engineEnded tells that the engine was ended, lostPorts that it has lost host ports by that since begun, where its log
-	// is read from.
-	engineEnded, lostPorts bool
-	begun                  int64
+	// lostPorts tells that the engine has lost host ports.
+	lostPorts bool
 }
 
 // live carries one round out and notes what came of it.
 func (c *chaos) live(ctx context.Context, r round) error {
-	if c.engine.survivors != r.survivors || c.engine.unsound {
-		c.wire.close()
-		if err := errors.Join(c.engine.end(false), c.engine.start(ctx, r.survivors), c.wire.open(ctx)); err != nil {
-			return err
-		}
+	if err := c.world.ready(ctx, r); err != nil {
+		return err
 	}
-	l := &life{chaos: c, round: r, face: c.faces[r.face], known: c.known[r.face], begun: c.engine.logged()}
+	l := &life{chaos: c, round: r, face: c.faces[r.face], known: c.known[r.face]}
 	for phase, disturb := range []func(context.Context, *disturbance) *result{l.create, l.update, l.destroy} {
 		d := r.disturbances[phase]
 		found := disturb(ctx, d)
@@ -74,7 +69,7 @@ func (l *life) create(ctx context.Context, d *disturbance) *result {
 }
 
 func (l *life) update(ctx context.Context, d *disturbance) *result {
-	before, err := l.api.observe(ctx)
+	before, err := l.world.observe(ctx)
 	if err != nil {
 		return &result{failed: err}
 	}
@@ -97,7 +92,11 @@ func (l *life) bring(ctx context.Context, phase int, d *disturbance, before *sta
 	}
 	r.failed = l.compare(ctx, phase, healed)
 	if before != nil {
-		r.needless = l.untouched(ctx, before, r.struck && (d.kind == killEngine || d.kind == restart))
+		struck := kind("")
+		if r.struck {
+			struck = d.kind
+		}
+		r.needless = l.untouched(ctx, before, struck)
 	}
 	if r.failed == nil {
 		r.failed = l.nobodyLeft()
@@ -121,14 +120,13 @@ func (l *life) disturbed(ctx context.Context, phase int, d *disturbance, r *resu
 	}
 	if done.struck {
 		l.struck++
-		l.engineEnded = l.engineEnded || d.kind == killEngine || d.kind == restart
 	}
 	return done, nil
 }
 
 // compare holds what is there to what undisturbed steps lead to.
 func (l *life) compare(ctx context.Context, phase int, healed *outcome) error {
-	got, err := l.api.observe(ctx)
+	got, err := l.world.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,8 +149,8 @@ func (l *life) alike(ctx context.Context, phase int, got *state, healed *outcome
 	if err != nil {
 		return err
 	}
-	if l.engineEnded && !l.lostPorts && l.engine.lostPorts(l.begun) {
-		l.lostPorts, l.engine.unsound = true, true
+	if l.struck > 0 && !l.lostPorts && l.world.lost() {
+		l.lostPorts = true
 		l.report.lostPorts++
 	}
 	if l.lostPorts {
@@ -170,19 +168,20 @@ func (l *life) alike(ctx context.Context, phase int, got *state, healed *outcome
 }
 
 // untouched holds that the services that an update has no business with are the same containers as before it, started
-// when they were, unless they ended with the engine.
-func (l *life) untouched(ctx context.Context, before *state, engineEnded bool) error {
-	after, err := l.api.observe(ctx)
+// when they were, unless the disturbance itself has ended them.
+func (l *life) untouched(ctx context.Context, before *state, struck kind) error {
+	after, err := l.world.observe(ctx)
 	if err != nil {
 		return err
 	}
 	var failures []error
 	for _, name := range unaffected {
 		was, is := before.services[name], after.services[name]
+		replaced, started := l.world.excuses(struck, name)
 		switch {
-		case was.id != is.id:
+		case was.id != is.id && !replaced:
 			failures = append(failures, fmt.Errorf("service %s was replaced", name))
-		case was.started != is.started && (!engineEnded || l.survivors):
+		case was.started != is.started && !started:
 			failures = append(failures, fmt.Errorf("service %s was started again", name))
 		}
 	}
@@ -223,7 +222,7 @@ func (l *life) destroy(ctx context.Context, d *disturbance) *result {
 // compareRevived compares without what was left in persistent directories: how much of it had been destroyed nobody can
 // know. But every instruction must have left its line.
 func (l *life) compareRevived(ctx context.Context, healed *outcome) error {
-	got, err := l.api.observe(ctx)
+	got, err := l.world.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -266,9 +265,9 @@ func (l *life) cleanUp(ctx context.Context) error {
 	for _, group := range l.groups {
 		_ = syscall.Kill(-group, syscall.SIGKILL) // Most are gone.
 	}
-	objects, err := l.leftovers(ctx)
+	objects, err := l.world.leftovers(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.api.remove(ctx, objects), l.face.forget())
+	return errors.Join(l.world.remove(ctx, objects), l.face.forget())
 }

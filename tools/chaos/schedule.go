@@ -31,11 +31,6 @@ const (
 	restart      kind = "restart engine"    // the Docker daemon, politely
 )
 
-var (
-	commandKinds = []kind{killBoth, killEngine, killFirst, killBoth, restart}
-	cliKinds     = []kind{killAll, killProvider, killEngine, killCLI, killProvider, restart}
-)
-
 // disturbance is one disturbance of one phase.
 type disturbance struct {
 	kind kind
@@ -60,9 +55,8 @@ func (d disturbance) String() string {
 
 // round is one life of an enclave: create, update, destroy, each disturbed, or not where there is no disturbance.
 type round struct {
-	number    int
-	face      int
-	survivors bool // containers outlive the daemon
+	number int
+	face   int
 	// again has a disturbed destroy followed by an apply, not by another destroy.
 	again        bool
 	disturbances [phases]*disturbance
@@ -72,22 +66,22 @@ var points = []string{pointBefore, pointDuring, pointAfter}
 
 // plan gives a round by its number alone, so that one can be run again by itself. Moments are spread evenly over the
 // phases by the golden ratio, and shifted by the seed.
-func plan(seed uint64, number, faces int) round {
+func plan(seed uint64, number, faces int, of kinds) round {
 	random := rand.New(rand.NewPCG(seed, uint64(number))) //nolint:gosec // It is to be the same again.
 	shift := rand.New(rand.NewPCG(seed, 0)).Float64()     //nolint:gosec // As above.
-	made := round{number: number, survivors: number/4%2 == 1, again: number%4 == 0}
+	made := round{number: number, again: number%4 == 0}
 	// The companion command is the quickest, so most rounds are its own.
 	if faces > 1 && number%3 == 2 {
 		made.face = 1 + number/3%(faces-1)
 	}
-	kinds := commandKinds
+	choice := of.command
 	if made.face > 0 {
-		kinds = cliKinds
+		choice = of.cli
 	}
 	for phase := range made.disturbances {
 		_, fraction := math.Modf(shift + float64(number*phases+phase)*math.Phi)
 		made.disturbances[phase] = &disturbance{
-			kind: kinds[random.IntN(len(kinds))], fraction: fraction, byCall: random.IntN(3) > 0, point: points[random.IntN(len(points))],
+			kind: choice[random.IntN(len(choice))], fraction: fraction, byCall: random.IntN(3) > 0, point: points[random.IntN(len(points))],
 		}
 	}
 	return made

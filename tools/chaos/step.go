@@ -11,8 +11,7 @@ import (
 // chaos is all that the rounds work with.
 type chaos struct {
 	folder string
-	engine *engine
-	api    *api
+	world  world
 	wire   *wire
 	faces  []*face
 	known  []*reference // by face
@@ -95,7 +94,7 @@ func (c *chaos) learn(ctx context.Context, f *face) (*reference, error) {
 		if phase == phaseDestroy {
 			break
 		}
-		if known.states[phase], err = c.api.observe(ctx); err != nil {
+		if known.states[phase], err = c.world.observe(ctx); err != nil {
 			return nil, err
 		}
 		if known.outputs[phase], err = f.outputs(ctx, done.job.printed()); err != nil {
@@ -117,7 +116,7 @@ func (c *chaos) learn(ctx context.Context, f *face) (*reference, error) {
 
 // nothingLeft looks for objects that Sundog has left, with its label or without any.
 func (c *chaos) nothingLeft(ctx context.Context) error {
-	objects, err := c.leftovers(ctx)
+	objects, err := c.world.leftovers(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,13 +125,4 @@ func (c *chaos) nothingLeft(ctx context.Context) error {
 		failures = append(failures, fmt.Errorf("left: %s %s (role %q)", item.kind, item.name, item.labels["sundog.dev/role"]))
 	}
 	return errors.Join(failures...)
-}
-
-func (c *chaos) leftovers(ctx context.Context) ([]object, error) {
-	labelled, err := c.api.objects(ctx)
-	if err != nil {
-		return nil, err
-	}
-	bare, err := c.api.unlabelled(ctx)
-	return append(labelled, bare...), err
 }

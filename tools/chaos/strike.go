@@ -41,10 +41,8 @@ func (s *strike) do(ctx context.Context, target *job) {
 		s.kill(target, groups, process.isProvider)
 	case killCLI:
 		s.kill(target, groups, func(p process) bool { return !p.isProvider() })
-	case killEngine:
-		s.replaceEngine(ctx, true)
-	case restart:
-		s.replaceEngine(ctx, false)
+	default:
+		s.struck, s.err = s.chaos.world.strike(ctx, s.kind, target.ended)
 	}
 }
 
@@ -69,18 +67,6 @@ func (s *strike) kill(target *job, groups []int, match func(process) bool) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-}
-
-func (s *strike) replaceEngine(ctx context.Context, force bool) {
-	s.struck = true
-	s.chaos.wire.close()
-	if s.err = s.chaos.engine.end(force); s.err != nil {
-		return
-	}
-	if s.err = s.chaos.engine.start(ctx, s.chaos.engine.survivors); s.err != nil {
-		return
-	}
-	s.err = s.chaos.wire.open(ctx)
 }
 
 // result waits for a strike under way, holds off a later one, and tells what became of it.

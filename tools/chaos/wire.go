@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"os"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -14,10 +15,18 @@ import (
 // wire stands between what is tested and the engine. It passes everything on, counts the calls that change something, and
 // strikes at one of them.
 type wire struct {
+	target    *url.URL
+	transport http.RoundTripper
+	listen    func(ctx context.Context) (net.Listener, error)
+	// changes tells whether a call changes something.
+	changes func(r *http.Request) bool
+	// Calls at which a gentle wire strikes reach who they were for all the same, unless the strike itself keeps them from it.
+	gentle bool
+
 	mutex   sync.Mutex
 	server  *http.Server
 	aim     *aim
-	changes int
+	changed int
 	first   time.Time
 }
 
@@ -38,28 +47,23 @@ type aim struct {
 
 // open has the wire listen.
 func (w *wire) open(ctx context.Context) error {
-	if err := os.Remove(wireSocket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", wireSocket)
+	listener, err := w.listen(ctx)
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{
-		DisableCompression: true, DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", engineSocket)
-		},
-	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "engine", r.In.Host
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = w.target.Scheme, w.target.Host, r.In.Host
 		},
-		Transport: transport, FlushInterval: -1,
+		Transport: w.transport, FlushInterval: -1,
+		// What is cut off is meant to be.
+		ErrorLog: log.New(io.Discard, "", 0),
 		ModifyResponse: func(response *http.Response) error {
 			if strike := after(response.Request.Context()); strike != nil {
 				strike()
-				return http.ErrAbortHandler
+				if !w.gentle {
+					return http.ErrAbortHandler
+				}
 			}
 			return nil
 		},
@@ -94,15 +98,15 @@ func after(ctx context.Context) func() {
 
 // note counts a call, and strikes if it is the one.
 func (w *wire) note(r *http.Request) *http.Request {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if !w.changes(r) {
 		return r
 	}
 	w.mutex.Lock()
-	w.changes++
-	if w.changes == 1 {
+	w.changed++
+	if w.changed == 1 {
 		w.first = time.Now()
 	}
-	call, aim := w.changes, w.aim
+	call, aim := w.changed, w.aim
 	w.mutex.Unlock()
 	switch {
 	case aim == nil:
@@ -111,7 +115,9 @@ func (w *wire) note(r *http.Request) *http.Request {
 	case aim.call != call:
 	case aim.point == pointBefore:
 		aim.strike()
-		panic(http.ErrAbortHandler)
+		if !w.gentle {
+			panic(http.ErrAbortHandler)
+		}
 	case aim.point == pointDuring:
 		go aim.strike()
 	default:
@@ -124,12 +130,12 @@ func (w *wire) note(r *http.Request) *http.Request {
 func (w *wire) arm(aim *aim) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.changes, w.first, w.aim = 0, time.Time{}, aim
+	w.changed, w.first, w.aim = 0, time.Time{}, aim
 }
 
 // counted tells how many calls have changed something since arm, and when the first one was.
-func (w *wire) counted() (changes int, first time.Time) {
+func (w *wire) counted() (changed int, first time.Time) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.changes, w.first
+	return w.changed, w.first
 }

@@ -9,10 +9,11 @@
 #   SUNDOG_TEST_KUBERNETES_UNLOAD    a command that takes full names of images (docker.io/library/redis:7) and removes them from
 #                                    the nodes; none: they stay there
 #   SUNDOG_TEST_KUBERNETES_IMAGE     in place of LOAD, for the backend's own tests: where their image was pushed to
-#   SUNDOG_TEST_KUBERNETES_MACHINE   name or address by which pods reach this machine; default: the address from which it
-#                                    speaks to the API server
+#   SUNDOG_TEST_KUBERNETES_MACHINE   address of this machine at which pods reach it; default: the one from which it speaks to
+#                                    the API server
 #   SUNDOG_TEST_KUBERNETES_NETWORK   the file of the only node's network namespace (/proc/ID/ns/net), where the test's registry
 #                                    listens too; none: what needs one is skipped
+#   SUNDOG_TEST_KUBECTL              kubectl; default: the one on PATH
 
 # The tool's folder. It has build.sh, up.sh, which prints a kubeconfig's path, image.sh and down.sh.
 KUBE_TOOL=${SUNDOG_KUBE_TOOL:-$ROOT/../shared/tools/kube}
@@ -42,12 +43,15 @@ setup_kubernetes() {
 		: "${SUNDOG_TEST_KUBERNETES_UNLOAD:=ctr --address $(kube_setting 'echo "$KUBE_STATE"')/run/containerd.sock --namespace k8s.io images rm}"
 		# shellcheck disable=SC2016 # it is for the tool's own shell
 		: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kube_setting 'echo "$HOST_IP"')}"
+		: "${SUNDOG_TEST_KUBECTL:=$("$KUBE_TOOL/build.sh")/kubectl}"
 		# shellcheck disable=SC2016 # it is for the tool's own shell
 		: "${SUNDOG_TEST_KUBERNETES_NETWORK:=/proc/$(kube_setting 'init_pid "$(running_pid)"')/ns/net}"
 	fi
+	: "${SUNDOG_TEST_KUBECTL:=$(command -v kubectl || true)}"
 	: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kubernetes_machine)}"
 	export KUBECONFIG SUNDOG_TEST_KUBERNETES=1 SUNDOG_TEST_KUBERNETES_LOAD SUNDOG_TEST_KUBERNETES_UNLOAD \
-		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE SUNDOG_TEST_KUBERNETES_NETWORK
+		SUNDOG_TEST_KUBERNETES_IMAGE SUNDOG_TEST_KUBERNETES_MACHINE SUNDOG_TEST_KUBERNETES_NETWORK \
+		SUNDOG_TEST_KUBECTL
 }
 
 # kube_setting COMMAND: runs a command with the tool's own settings and functions.
@@ -66,8 +70,8 @@ kube_is_tools() {
 # in between translates addresses. It prints nothing where that is a loopback address, or where nobody can tell.
 kubernetes_machine() {
 	local server
-	command -v kubectl >/dev/null 2>&1 || return 0
-	server=$(kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}' 2>/dev/null) || return 0
+	[ -n "$SUNDOG_TEST_KUBECTL" ] || return 0
+	server=$("$SUNDOG_TEST_KUBECTL" config view --minify -o 'jsonpath={.clusters[0].cluster.server}' 2>/dev/null) || return 0
 	python3 - "$server" <<'PYTHON' 2>/dev/null || true
 import socket
 import sys
@@ -91,4 +95,22 @@ kubernetes_images_wanted() {
 # stop_kubernetes stops the cluster if it was started by setup_kubernetes.
 stop_kubernetes() {
 	[ "${kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
+}
+
+# own_kubernetes NAME OCTET RUNTIME exports KUBECONFIG of a cluster of the caller's own, which is started beside any other one
+# and may be treated badly, with what the tool that starts it needs to find it again.
+own_kubernetes() {
+	[ -x "$KUBE_TOOL/up.sh" ] || die "there is no tool that starts a cluster on this machine: set SUNDOG_KUBE_TOOL to its folder, which has up.sh, image.sh and down.sh"
+	KUBE_TOOL=$(cd "$KUBE_TOOL" && pwd)
+	export KUBE_NAME=$1 KUBE_OCTET=$2 KUBE_RUNTIME=$3
+	unset KUBE_STATE
+	own_kubernetes_started=yes
+	say "kubernetes: starting the cluster $1 (the first time it is built, which takes minutes)"
+	KUBECONFIG=$("$KUBE_TOOL/up.sh" 8>&-) || die "the cluster does not come up: see the messages above"
+	export KUBECONFIG
+}
+
+# stop_own_kubernetes stops the cluster that own_kubernetes started.
+stop_own_kubernetes() {
+	[ "${own_kubernetes_started:-no}" = no ] || "$KUBE_TOOL/down.sh"
 }

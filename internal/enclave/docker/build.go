@@ -13,6 +13,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/registry"
@@ -69,6 +70,8 @@ type buildJob struct {
 	visible *plan.FileTree // what the build's instructions can see of the context
 	digest  string
 	logins  registry.Logins // for the registries of the images that it builds on
+	// architecture of the machines that the image is for, where that is not the engine's.
+	architecture string
 }
 
 func (b *Backend) newBuildJob(image plan.Image, name reference.Named) (*buildJob, error) {
@@ -89,10 +92,14 @@ func (j *buildJob) options() client.ImageBuildOptions {
 	for key, value := range j.spec.Args {
 		arguments[key] = &value
 	}
-	return client.ImageBuildOptions{
+	options := client.ImageBuildOptions{
 		Tags: []string{reference.FamiliarString(j.name)}, Dockerfile: j.spec.File(), Target: j.spec.TargetStage, BuildArgs: arguments,
 		Labels: map[string]string{enclave.LabelManagedBy: enclave.ManagedBy, enclave.LabelRole: roleImage, enclave.LabelDigest: j.digest},
 	}
+	if j.architecture != "" {
+		options.Platforms = []ocispec.Platform{{OS: "linux", Architecture: j.architecture}}
+	}
+	return options
 }
 
 // obtain gives the image its name. If one of the same input is there under another name, or under none any more, it is

@@ -107,3 +107,6 @@ func (b *Backend) noteUse(ctx context.Context, conn *connection, name string, la
 }
 
 func usedNote(key string) string { return folderState + "/" + stateUsed + "/" + key }
+
+// persistentPrefix begins the names of the volumes of an enclave's persistent directories.
+func persistentPrefix(name string) string { return "sundog-" + name + "_persistent_" }

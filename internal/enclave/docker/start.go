@@ -67,7 +67,6 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 // mendStart makes the container anew if the engine's reason for not starting it can be mended so; else it gives that
 // reason back.
 func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, inspected container.InspectResponse, ranBefore bool, taken map[hostPort]bool, reason error) error {
-	translated := conn.translate(reason)
 	if missesInit(reason) && inspected.HostConfig.Init != nil && *inspected.HostConfig.Init {
 		b.logger.Warn("the engine has no docker-init: services run without an init process; install it (Debian: package tini or docker-init)", "error", reason)
 		b.withoutInit.Store(true)
@@ -78,10 +77,14 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 		b.logger.Warn("the engine was killed while it started a service, and has lost the process: the container is made again", "error", reason)
 		return b.remake(ctx, conn, name, inspected)
 	}
-	number := takenPort(reason)
-	if number == 0 {
-		return translated
+	if number := takenPort(reason); number != 0 {
+		return b.mendPort(ctx, conn, name, inspected, ranBefore, taken, number, conn.translate(reason))
 	}
+	return conn.translate(reason)
+}
+
+// mendPort gives a container another host port in place of one that is taken, where nobody knows that one yet.
+func (b *Backend) mendPort(ctx context.Context, conn *connection, name string, inspected container.InspectResponse, ranBefore bool, taken map[hostPort]bool, number int, reason error) error {
 	ports, err := portsOf(inspected.Config.Labels)
 	if err != nil {
 		return err
@@ -91,14 +94,14 @@ func (b *Backend) mendStart(ctx context.Context, conn *connection, name string, 
 			continue
 		}
 		if port.Pinned {
-			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, is held by %s; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, conn.portHolder(ctx, port.Transport, number), translated)
+			return fmt.Errorf("%w: port %d on %s, which public_ports asks for port %q, is held by %s; stop that one or choose another number (%w)", errPinnedPort, number, loopback, id, conn.portHolder(ctx, port.Transport, number), reason)
 		}
 		if ranBefore {
-			return fmt.Errorf("host port %d on %s, which port %q of the service had before it was stopped, is held by %s; stop that one, or remove the service so that the next apply makes it again with another port (%w)", number, loopback, id, conn.portHolder(ctx, port.Transport, number), translated)
+			return fmt.Errorf("host port %d on %s, which port %q of the service had before it was stopped, is held by %s; stop that one, or remove the service so that the next apply makes it again with another port (%w)", number, loopback, id, conn.portHolder(ctx, port.Transport, number), reason)
 		}
 		return b.movePort(ctx, conn, name, inspected, ports, id, taken)
 	}
-	return translated
+	return reason
 }
 
 // movePort gives one port of a service that has never run the next host port.

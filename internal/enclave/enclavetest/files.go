@@ -98,6 +98,28 @@ var fileBehaviours = []behaviour{
 			f.Errorf("a new enclave has the old one's files: %s", files)
 		}
 	}},
+	{name: "lasting directory lasts as long as its service", process: true, test: func(f *fixture) {
+		name := f.enclave()
+		digest := f.artifact(name, plan.TextFile("a.txt", 0o644, "stored"))
+		lasting := both(mount("/files", digest), func(request *enclave.ServiceRequest) {
+			request.Spec.Files["/own"] = plan.Mount{Lasting: true}
+			request.Spec.Files["/files"] = plan.Mount{Lasting: true, Artifacts: []string{digest}}
+		})
+		f.start(name, "db", lasting)
+		equal(f, "file of the artifact", f.exec(name, "db", "cat", "/files/a.txt"), "stored")
+		f.exec(name, "db", "write", "/own/b.txt", "kept")
+		f.exec(name, "db", "write", "/files/a.txt", "changed")
+		f.must(f.backend.StopService(f.ctx, name, "db"))
+		_, err := f.backend.StartService(f.ctx, name, "db")
+		f.must(err)
+		equal(f, "own file after a restart", f.exec(name, "db", "cat", "/own/b.txt"), "kept")
+		equal(f, "file of the artifact after a restart", f.exec(name, "db", "cat", "/files/a.txt"), "changed")
+		f.start(name, "db", lasting)
+		equal(f, "file of the artifact after a replacement", f.exec(name, "db", "cat", "/files/a.txt"), "stored")
+		if files := f.exec(name, "db", "list", "/own"); strings.Contains(files, "b.txt") {
+			f.Errorf("what has replaced the service has its files: %s", files)
+		}
+	}},
 	{name: "service with a persistent directory is asked to end before it is replaced", process: true, test: func(f *fixture) {
 		name := f.enclave()
 		f.start(name, "db", both(command("serve", "-at-end", "/data/flushed=yes"), keep("/data", "store")))

@@ -25,6 +25,8 @@ type Images struct {
 	// [subcommand, arguments...]; it has no command of its own, and exec needs the whole: ["/service", "echo", "x"].
 	// The image holds /seed/from-image too, so that a mount at /seed can be seen to hide it.
 	Service string
+	// Base is the same image as whoever builds knows it; empty means Service.
+	Base string
 	// PublicPort gives a free number for a pinned port; nil means a free port of this machine.
 	PublicPort func() int
 	// Unprivileged has the same program and runs as the user "app", whom its /etc/passwd gives the number 42 and the group

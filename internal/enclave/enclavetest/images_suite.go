@@ -23,6 +23,14 @@ func (f *fixture) build(args map[string]string, files ...plan.File) plan.Image {
 	return plan.Image{Name: name, Build: &plan.Build{Context: tree, Args: args}}
 }
 
+// base is the image that builds begin with.
+func (f *fixture) base() string {
+	if f.images.Base != "" {
+		return f.images.Base
+	}
+	return f.images.Service
+}
+
 var imageBehaviours = []behaviour{
 	{name: "image that is there is used", test: func(f *fixture) {
 		for _, policy := range []enclave.ImagePolicy{enclave.ImageMissing, enclave.ImageNever, ""} {
@@ -104,8 +112,8 @@ var imageBehaviours = []behaviour{
 		}
 	}},
 	{name: "image stays what it was resolved to", test: func(f *fixture) {
-		first := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.images.Service+"\nENV VERSION=1\n"))
-		second := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.images.Service+"\nENV VERSION=2\n"))
+		first := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.base()+"\nENV VERSION=1\n"))
+		second := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.base()+"\nENV VERSION=2\n"))
 		second.Name = first.Name
 		resolved, err := f.backend.EnsureImage(f.ctx, first, enclave.ImageMissing)
 		f.must(err)
@@ -152,7 +160,7 @@ var builderBehaviours = []behaviour{
 	}},
 	{name: "image build leaves out what is ignored", process: true, test: func(f *fixture) {
 		image := f.build(nil,
-			plan.TextFile("Dockerfile", 0o644, "FROM "+f.images.Service+"\nCOPY . /context/\n"), plan.TextFile(".dockerignore", 0o644, "*.log\n!keep.log\n"),
+			plan.TextFile("Dockerfile", 0o644, "FROM "+f.base()+"\nCOPY . /context/\n"), plan.TextFile(".dockerignore", 0o644, "*.log\n!keep.log\n"),
 			plan.TextFile("drop.log", 0o644, "x"), plan.TextFile("keep.log", 0o644, "x"))
 		built, err := f.backend.EnsureImage(f.ctx, image, enclave.ImageMissing)
 		f.must(err)
@@ -165,7 +173,7 @@ var builderBehaviours = []behaviour{
 	}},
 	{name: "image is built of the stage and with the arguments that are asked for", process: true, test: func(f *fixture) {
 		image := f.build(map[string]string{"GREETING": "hello"},
-			plan.TextFile("build/app.dockerfile", 0o644, "FROM "+f.images.Service+" AS base\nARG GREETING=none\nENV GREETING=$GREETING\nFROM base AS wanted\nENV STAGE=wanted\n"+
+			plan.TextFile("build/app.dockerfile", 0o644, "FROM "+f.base()+" AS base\nARG GREETING=none\nENV GREETING=$GREETING\nFROM base AS wanted\nENV STAGE=wanted\n"+
 				"FROM base\nENV STAGE=last\n"))
 		image.Build.BuildFile, image.Build.TargetStage = "build/app.dockerfile", "wanted"
 		built, err := f.backend.EnsureImage(f.ctx, image, enclave.ImageMissing)
@@ -178,7 +186,7 @@ var builderBehaviours = []behaviour{
 	{name: "image build keeps modes and links, and may ignore its own build file", process: true, test: func(f *fixture) {
 		link := plan.File{Path: "folder/link", Mode: fs.ModeSymlink | 0o777, Link: "../a-b/run"}
 		image := f.build(nil,
-			plan.TextFile("Dockerfile", 0o644, "FROM "+f.images.Service+"\nCOPY . /context/\n"), plan.TextFile(".dockerignore", 0o644, "Dockerfile\n.dockerignore\n"),
+			plan.TextFile("Dockerfile", 0o644, "FROM "+f.base()+"\nCOPY . /context/\n"), plan.TextFile(".dockerignore", 0o644, "Dockerfile\n.dockerignore\n"),
 			plan.TextFile("a-b/run", 0o755, "x"), plan.TextFile("a/b", 0o644, "x"), plan.TextFile("a.txt", 0o644, "x"), link,
 			plan.File{Path: "empty", Mode: fs.ModeDir | 0o755})
 		built, err := f.backend.EnsureImage(f.ctx, image, enclave.ImageMissing)
@@ -196,7 +204,7 @@ var builderBehaviours = []behaviour{
 		}
 	}},
 	{name: "image build tells of its steps", process: true, test: func(f *fixture) {
-		image := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.images.Service+"\nCOPY Dockerfile /step-that-is-told\n"))
+		image := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.base()+"\nCOPY Dockerfile /step-that-is-told\n"))
 		var mutex sync.Mutex
 		var lines []string
 		ctx := enclave.WithProgress(f.ctx, func(line string) {
@@ -213,7 +221,7 @@ var builderBehaviours = []behaviour{
 		}
 	}},
 	{name: "image that was built goes with its enclave", process: true, test: func(f *fixture) {
-		image := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.images.Service+"\nCMD [\"serve\"]\n"))
+		image := f.build(nil, plan.TextFile("Dockerfile", 0o644, "FROM "+f.base()+"\nCMD [\"serve\"]\n"))
 		built, err := f.backend.EnsureImage(f.ctx, image, enclave.ImageMissing)
 		f.must(err)
 		first, second := f.enclave(), f.enclave()

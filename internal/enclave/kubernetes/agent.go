@@ -112,6 +112,8 @@ type nodeFacts struct {
 	once          sync.Once
 	architectures []string
 	address       string
+	count         int
+	images        map[string]int // on how many nodes an image is, by its name
 	failure       error
 }
 
@@ -142,6 +144,15 @@ func (n *nodeFacts) learn(node *corev1.Node) {
 	if node.Spec.Unschedulable {
 		return
 	}
+	n.count++
+	for _, image := range node.Status.Images {
+		for _, name := range image.Names {
+			if n.images == nil {
+				n.images = map[string]int{}
+			}
+			n.images[name]++
+		}
+	}
 	n.architectures = append(n.architectures, node.Status.NodeInfo.Architecture)
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
 		for _, address := range node.Status.Addresses {
@@ -151,6 +162,10 @@ func (n *nodeFacts) learn(node *corev1.Node) {
 		}
 	}
 }
+
+// have tells whether all nodes say that they have an image. They tell of some of their images only, so it may be false
+// where they do.
+func (n *nodeFacts) have(image string) bool { return n.count > 0 && n.images[image] == n.count }
 
 // archLabel is the label by which Kubernetes tells a node's architecture.
 const archLabel = "kubernetes.io/arch"

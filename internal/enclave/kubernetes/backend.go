@@ -31,6 +31,12 @@ type Options struct {
 	PullSecrets []string
 	// Logins are the user's credentials for registries; the zero value means those of the user's Docker configuration.
 	Logins registry.Logins
+	// Builder builds images; nil means that none can be built.
+	Builder enclave.ImageBuilder
+	// ImageRegistry begins the names under which built images are pushed.
+	ImageRegistry string
+	// ImageLoadCommand loads an image archive, whose path is added to it, into the nodes, where there is no ImageRegistry.
+	ImageLoadCommand []string
 	// Silence is how long the holder of a lock may be silent before the lock is taken over; 0 means 30 seconds.
 	Silence time.Duration
 	// Logger receives what is worth knowing; nil means silence.
@@ -54,13 +60,21 @@ type Backend struct {
 	failure    error
 
 	tunnels tunnels
+	pods    lookouts
+	agents  agents
 	nodes   nodeFacts
 	holds   lockholder.Holds
 	// logins are the user's credentials by registry, named those of Secrets.
 	logins, named freshEntries
+	// loading is held while an image is loaded into the nodes, loaded are those that this process has loaded.
+	loading sync.Mutex
+	loaded  map[string]bool
 }
 
-var _ enclave.Backend = (*Backend)(nil)
+var (
+	_ enclave.Backend = (*Backend)(nil)
+	_ enclave.Spread  = (*Backend)(nil)
+)
 
 // New prepares a backend; it connects when it is first used.
 func New(options Options) *Backend {
@@ -74,6 +88,12 @@ func New(options Options) *Backend {
 	return backend
 }
 
+// startsAtOnce is how many services of a batch are started at the same time: it is the nodes that start them.
+const startsAtOnce = 50
+
+// StartsAtOnce implements enclave.Spread.
+func (b *Backend) StartsAtOnce() int { return startsAtOnce }
+
 // Name implements enclave.Backend.
 func (b *Backend) Name() string { return "kubernetes" }
 
@@ -85,6 +105,7 @@ func (b *Backend) connect() (*connection, error) {
 // Close ends all connections.
 func (b *Backend) Close() error {
 	b.tunnels.close()
+	b.pods.close()
 	if b.connected != nil {
 		b.connected.http.CloseIdleConnections()
 	}

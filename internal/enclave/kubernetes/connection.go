@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,6 +32,15 @@ type connection struct {
 	http   *http.Client
 	rest   *rest.RESTClient
 	chosen string
+
+	// What several callers want to know at the same time is asked once.
+	found    gathers[map[string]*parts]
+	dotted   gathers[[]corev1.HostAlias]
+	policies gathers[*podPolicy]
+	// prepared are the Jobs of services that were made by this process, until they are started.
+	prepared sync.Map
+	// lean are the records that are known to have no parts.
+	lean sync.Map
 }
 
 // quiet keeps the client from writing to stderr what its callers learn as errors anyhow. The client's logger is one for the
@@ -169,6 +180,12 @@ const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 
 func listAs[T any](ctx context.Context, c *connection, kind objectKind, namespace string, query map[string]string, accept string) ([]T, error) {
 	var items []T
+	_, err := listPages(ctx, c, kind, namespace, query, accept, func(page []T) { items = append(items, page...) })
+	return items, err
+}
+
+// listPages lists page by page, and gives what the last one says of the list as a whole.
+func listPages[T any](ctx context.Context, c *connection, kind objectKind, namespace string, query map[string]string, accept string, take func(page []T)) (metav1.ListMeta, error) {
 	page := call{verb: http.MethodGet, path: kind.path(namespace, ""), query: map[string]string{"limit": strconv.Itoa(pageSize)}, accept: accept}
 	for key, value := range query {
 		if value != "" {
@@ -181,11 +198,11 @@ func listAs[T any](ctx context.Context, c *connection, kind objectKind, namespac
 			Items    []T             `json:"items"`
 		}
 		if err := c.do(ctx, page, &result); err != nil {
-			return nil, err
+			return metav1.ListMeta{}, err
 		}
-		items = append(items, result.Items...)
+		take(result.Items)
 		if result.Metadata.Continue == "" {
-			return items, nil
+			return result.Metadata, nil
 		}
 		page.query["continue"] = result.Metadata.Continue
 	}
@@ -267,10 +284,15 @@ func (c *connection) removeAll(ctx context.Context, kind objectKind, namespace, 
 	}, nil))
 }
 
-// watch calls visit with every object that has the labels, now and whenever one changes, until visit is done or fails. It
-// is nil at a time when nothing has happened for the server's patience; then whoever watches may begin again.
-func watch[T any](ctx context.Context, c *connection, kind objectKind, namespace, selector string, visit func(event string, object *T) (done bool, err error)) (done bool, err error) {
-	request, err := c.request(call{verb: http.MethodGet, path: kind.path(namespace, ""), query: map[string]string{"watch": "true", "labelSelector": selector}})
+// eventDeleted is the kind of event that tells of an object that is gone.
+const eventDeleted = "DELETED"
+
+// watchFrom calls visit with every object of a query that changes after a version, until visit is done or fails. It is
+// neither when the server has had enough; then whoever watches may list and begin again.
+func watchFrom[T any](ctx context.Context, c *connection, kind objectKind, namespace string, query map[string]string, version string, visit func(event string, object *T) (done bool, err error)) (done bool, err error) {
+	query = maps.Clone(query)
+	query["watch"], query["resourceVersion"] = "true", version
+	request, err := c.request(call{verb: http.MethodGet, path: kind.path(namespace, ""), query: query})
 	if err != nil {
 		return false, err
 	}

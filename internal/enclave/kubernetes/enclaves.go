@@ -44,6 +44,7 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 
 func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
 	for {
+		made := false
 		namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(spec.Name))
 		if apierrors.IsNotFound(err) {
 			wanted, packErr := namespaceOf(spec)
@@ -54,6 +55,7 @@ func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enc
 			if apierrors.IsAlreadyExists(err) {
 				continue
 			}
+			made = err == nil
 		}
 		if err != nil {
 			return nil, err
@@ -71,15 +73,54 @@ func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enc
 		if err := checkOwner(namespace, spec); err != nil {
 			return nil, err
 		}
-		key, err := c.ensureKey(ctx, spec.Name)
+		found, err := c.complete(ctx, spec.Name, namespace, made)
 		if isGone(err) {
 			continue
 		}
-		if err != nil {
+		return found, err
+	}
+}
+
+// complete makes what an enclave is besides its namespace. The key comes last: an enclave that has one is whole.
+func (c *connection) complete(ctx context.Context, name string, namespace *corev1.Namespace, fresh bool) (*enclave.Enclave, error) {
+	if !fresh {
+		key, err := c.key(ctx, name)
+		if err == nil {
+			return c.observedEnclave(ctx, namespace, key)
+		}
+		if !apierrors.IsNotFound(err) {
 			return nil, err
 		}
-		return enclaveOf(namespace, key)
 	}
+	policy, err := policyIn(namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.applyPolicy(ctx, name, policy); err != nil {
+		return nil, err
+	}
+	key, err := c.ensureKey(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	found, err := enclaveOf(namespace, key)
+	if err != nil {
+		return nil, err
+	}
+	found.Policy = policy
+	return found, nil
+}
+
+// observedEnclave is an enclave together with what of its policy holds.
+func (c *connection) observedEnclave(ctx context.Context, namespace *corev1.Namespace, key []byte) (*enclave.Enclave, error) {
+	found, err := enclaveOf(namespace, key)
+	if err != nil {
+		return nil, err
+	}
+	if found.Policy, err = c.observePolicy(ctx, namespace); err != nil {
+		return nil, fmt.Errorf("enclave %q: %w", found.Name, err)
+	}
+	return found, nil
 }
 
 // checkOurs refuses a namespace that somebody else has made.
@@ -137,7 +178,7 @@ func describe(namespace *corev1.Namespace, spec enclave.Spec) error {
 	if !spec.ExpiresAt.IsZero() {
 		namespace.Annotations[enclave.LabelExpiresAt] = spec.ExpiresAt.UTC().Format(time.RFC3339)
 	}
-	return describeExposure(namespace, spec.Exposure)
+	return errors.Join(describePolicy(namespace, spec.Policy), describeExposure(namespace, spec.Exposure))
 }
 
 func userLabels(namespace *corev1.Namespace) (map[string]string, error) {
@@ -206,6 +247,15 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if err := checkOwner(namespace, spec); err != nil {
 			return nil, err
 		}
+		if spec.Policy != nil {
+			before, err := policyIn(namespace)
+			if err == nil {
+				err = conn.dropPolicy(ctx, spec.Name, before, spec.Policy)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+			}
+		}
 		if err := describe(namespace, spec); err != nil {
 			return nil, err
 		}
@@ -217,7 +267,12 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if err != nil {
 			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
 		}
-		return enclaveOf(updated, key)
+		if spec.Policy != nil {
+			if err := conn.applyPolicy(ctx, spec.Name, spec.Policy); err != nil {
+				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+			}
+		}
+		return conn.observedEnclave(ctx, updated, key)
 	}
 }
 
@@ -271,7 +326,7 @@ func (b *Backend) Enclave(ctx context.Context, name string) (*enclave.Enclave, e
 	if err != nil {
 		return nil, err
 	}
-	return enclaveOf(namespace, key)
+	return conn.observedEnclave(ctx, namespace, key)
 }
 
 // ListEnclaves implements enclave.Enclaves.

@@ -35,6 +35,7 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		c.Insecure = insecure
 	}
 	o.imageDefaults(getenv)
+	o.imageBuildDefaults(getenv)
 	return o, o.check()
 }
 

@@ -10,7 +10,8 @@ func TestEnvironmentFillsInWhatIsNotSaid(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{
 		"KUBE_CONFIG_PATH": "/other", "KUBE_CTX": "other", "KUBE_HOST": "other.example.com", "KUBE_TOKEN": "t", "KUBE_INSECURE": "true",
-		"SUNDOG_KUBERNETES_EXPOSE": "NodePort", "SUNDOG_KUBERNETES_IMAGE_PULL_SECRETS": "regcred, default/other", "SUNDOG_KUBERNETES_STORAGE_CLASS": "fast",
+		"SUNDOG_KUBERNETES_EXPOSE": "NodePort", "SUNDOG_KUBERNETES_IMAGE_PULL_SECRETS": "regcred, default/other",
+		"SUNDOG_KUBERNETES_IMAGE_REGISTRY": "registry.example.com/team/", "SUNDOG_KUBERNETES_IMAGE_LOAD_COMMAND": "kind load", "SUNDOG_KUBERNETES_STORAGE_CLASS": "fast",
 	}
 	getenv := func(name string) string { return environment[name] }
 	options, err := Options{Cluster: Cluster{ConfigContext: "dev", ConfigPaths: []string{"/a", "/b"}}, StorageClass: "slow"}.Default(getenv)
@@ -19,7 +20,8 @@ func TestEnvironmentFillsInWhatIsNotSaid(t *testing.T) {
 	if cluster.ConfigContext != "dev" || cluster.ConfigPath != "" || !slices.Equal(cluster.ConfigPaths, []string{"/a", "/b"}) || options.StorageClass != "slow" {
 		t.Errorf("what is said was overruled: %+v", options)
 	}
-	if cluster.Host != "other.example.com" || cluster.Token != "t" || !cluster.Insecure || options.Expose != ExposeNodePort || !slices.Equal(options.PullSecrets, []string{"regcred", "default/other"}) {
+	if cluster.Host != "other.example.com" || cluster.Token != "t" || !cluster.Insecure || options.Expose != ExposeNodePort || !slices.Equal(options.PullSecrets, []string{"regcred", "default/other"}) ||
+		options.ImageRegistry != "registry.example.com/team/" || !slices.Equal(options.ImageLoadCommand, []string{"kind", "load"}) {
 		t.Errorf("the environment was not read: %+v", options)
 	}
 	if got := cluster.overrides().ClusterInfo.Server; got != "https://other.example.com" {
@@ -31,7 +33,7 @@ func TestEnvironmentFillsInWhatIsNotSaid(t *testing.T) {
 	if !slices.Equal(options.Cluster.ConfigPaths, []string{"/a", "/b"}) {
 		t.Errorf("paths are %v", options.Cluster.ConfigPaths)
 	}
-	for variable, value := range map[string]string{"KUBE_INSECURE": "perhaps", "SUNDOG_KUBERNETES_EXPOSE": "Everything", "SUNDOG_KUBERNETES_IMAGE_PULL_SECRETS": "a/b/c"} {
+	for variable, value := range map[string]string{"KUBE_INSECURE": "perhaps", "SUNDOG_KUBERNETES_EXPOSE": "Everything", "SUNDOG_KUBERNETES_IMAGE_PULL_SECRETS": "a/b/c", "SUNDOG_KUBERNETES_IMAGE_REGISTRY": "team"} {
 		environment = map[string]string{variable: value}
 		_, err = Options{}.Default(getenv)
 		mentions(t, err, value)

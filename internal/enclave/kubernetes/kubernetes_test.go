@@ -13,16 +13,8 @@ import (
 var different = map[string]string{
 	"image that cannot be pulled is used with a warning if it is there":               "nodes pull images when a service starts, so nobody can tell before",
 	"image that is nowhere is an error":                                               "as above: it is an error of the start (TestKubernetesExplainsStarts)",
-	"image is built once for equal input":                                             "images are not built yet: a clear error (TestKubernetesRefuses)",
-	"image is not built again for what is ignored":                                    "as above",
-	"image stays what it was resolved to":                                             "as above",
-	"image that is gone is not found":                                                 "as above",
-	"image is built of the stage and with the arguments that are asked for":           "as above",
-	"image build keeps modes and links, and may ignore its own build file":            "as above",
-	"image build tells of its steps":                                                  "as above",
-	"image build that fails says why":                                                 "as above",
-	"image build leaves out what is ignored":                                          "as above",
-	"image that was built goes with its enclave":                                      "as above",
+	"image stays what it was resolved to":                                             "a built image is named by its digest, which never means another one (TestKubernetesPushesWhatItBuilds)",
+	"image that was built goes with its enclave":                                      "it is the registry's, which others may pull it from",
 	"service that was stopped has its files when it runs again":                       "a stopped service has no pod, and with a pod go the files outside of persistent directories",
 	"paths are copied out of a service that was stopped":                              "as above",
 	"service listens on its own address":                                              "a service's stable address is its Service's, which is no address of its pod",
@@ -35,6 +27,8 @@ var different = map[string]string{
 
 func TestKubernetesConforms(t *testing.T) {
 	t.Parallel()
-	backend := kubernetesBackend(t)
-	enclavetest.Run(t, backend, testImages(t), slices.Sorted(maps.Keys(different))...)
+	images := testImages(t)
+	images.Base = dockerBase(t)
+	backend, _ := builderWith(t, enclavetest.StartRegistry(t, enclavetest.NodeNetwork(t)), enclavetest.RegistryPassword)
+	enclavetest.Run(t, backend, images, slices.Sorted(maps.Keys(different))...)
 }

@@ -99,8 +99,11 @@ func ofRole(roles ...string) string {
 	return enclave.LabelRole + " in (" + strings.Join(slices.Sorted(slices.Values(roles)), ",") + ")"
 }
 
-func ofSundog() string                       { return enclave.LabelManagedBy + "=" + enclave.ManagedBy }
-func ofService(name string) string           { return enclave.LabelService + "=" + name }
+func ofSundog() string             { return enclave.LabelManagedBy + "=" + enclave.ManagedBy }
+func ofService(name string) string { return enclave.LabelService + "=" + name }
+func ofServices(names []string) string {
+	return enclave.LabelService + " in (" + strings.Join(names, ",") + ")"
+}
 func ofGeneration(generation string) string  { return labelGeneration + "=" + generation }
 func notGeneration(generation string) string { return labelGeneration + "!=" + generation }
 

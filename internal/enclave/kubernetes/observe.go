@@ -13,6 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -23,6 +24,8 @@ type parts struct {
 	service, exposed *corev1.Service
 	job              *batchv1.Job
 	pod              *corev1.Pod
+	// older tells that there are Jobs besides, of older generations or on their way out.
+	older bool
 }
 
 // Observe implements enclave.Enclaves by five calls that run side by side: namespace and key, and a list of each kind of
@@ -41,7 +44,7 @@ func (b *Backend) Observe(ctx context.Context, name string) (*enclave.Snapshot, 
 		return err
 	})
 	group.Go(func() (err error) {
-		found, err = conn.collect(groupContext, name, "")
+		found, err = conn.collect(groupContext, name)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -62,13 +65,16 @@ func (b *Backend) Observe(ctx context.Context, name string) (*enclave.Snapshot, 
 	return snapshot, nil
 }
 
-// collect lists the objects of an enclave, or of one service in it, and puts them together by service. What is of an older
+// mostNamed bounds how many services a list names; if more are wanted it is a list of all.
+const mostNamed = 50
+
+// collect lists the objects of an enclave, or of some services in it, and puts them together by service. What is of an older
 // generation is left out: it goes when the service is next touched.
-func (c *connection) collect(ctx context.Context, name, service string) (map[string]*parts, error) {
+func (c *connection) collect(ctx context.Context, name string, some ...string) (map[string]*parts, error) {
 	namespace := namespaceName(name)
 	which := []string{ofSundog()}
-	if service != "" {
-		which = append(which, ofService(service))
+	if len(some) > 0 && len(some) <= mostNamed {
+		which = append(which, ofServices(some))
 	}
 	var allServices []corev1.Service
 	var allJobs []batchv1.Job
@@ -115,6 +121,8 @@ func assemble(allServices []corev1.Service, allJobs []batchv1.Job, allPods []cor
 	for i := range allJobs {
 		if of := current(allJobs[i].Labels); of != nil && allJobs[i].DeletionTimestamp == nil {
 			of.job = &allJobs[i]
+		} else if of := found[allJobs[i].Labels[enclave.LabelService]]; of != nil {
+			of.older = true
 		}
 	}
 	for i := range allPods {
@@ -126,9 +134,11 @@ func assemble(allServices []corev1.Service, allJobs []batchv1.Job, allPods []cor
 	return found
 }
 
-func belongsTo(pod *corev1.Pod, job *batchv1.Job) bool {
+func belongsTo(pod *corev1.Pod, job *batchv1.Job) bool { return ownedBy(pod, job.UID) }
+
+func ownedBy(pod *corev1.Pod, job types.UID) bool {
 	for _, owner := range pod.OwnerReferences {
-		if owner.UID == job.UID {
+		if owner.UID == job {
 			return true
 		}
 	}
@@ -143,16 +153,20 @@ func isNewer(pod, than *corev1.Pod) bool {
 	return cmp.Or(pod.CreationTimestamp.Compare(than.CreationTimestamp.Time), strings.Compare(pod.Name, than.Name)) > 0
 }
 
-// find collects the objects of one service.
+// find collects the objects of one service, together with those of others that are looked for at the same time.
 func (c *connection) find(ctx context.Context, name, service string) (*parts, error) {
-	found, err := c.collect(ctx, name, service)
+	found, err := c.found.in(name).ask(ctx, service, func(ctx context.Context, wanted []string) (map[string]*parts, error) {
+		return c.collect(ctx, name, wanted...)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("service %q in enclave %q: %w", service, name, err)
 	}
 	if found[service] == nil {
 		return nil, fmt.Errorf("service %q in enclave %q: %w", service, name, enclave.ErrNotFound)
 	}
-	return found[service], nil
+	// Others may have been told the same.
+	of := *found[service]
+	return &of, nil
 }
 
 // Service implements enclave.Services.
@@ -269,7 +283,8 @@ func (p *parts) describePod(service *enclave.Service) {
 		}
 		return
 	}
-	if running := status.State.Running; running != nil {
+	// One that is evicted or drained is made again, however long its process still runs.
+	if running := status.State.Running; running != nil && p.pod.DeletionTimestamp == nil && !isDisrupted(p.pod) {
 		service.State, service.StartedAt = enclave.StateRunning, running.StartedAt.UTC()
 	}
 	ended := status.State.Terminated

@@ -31,16 +31,22 @@ func publish(t *testing.T) (address, image string) {
 	return address, image
 }
 
-// unload takes an image out of the nodes when the test ends, where the command in SUNDOG_TEST_KUBERNETES_UNLOAD can.
+// unload takes an image out of the nodes when the test ends.
 func unload(t *testing.T, image string) {
 	t.Helper()
-	if words := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_UNLOAD")); len(words) > 0 {
-		t.Cleanup(func() {
-			command := exec.CommandContext(context.Background(), words[0], append(words[1:], image)...)
-			if text, err := command.CombinedOutput(); err != nil {
-				t.Logf("%s stays in the nodes: %v: %s", image, err, text)
-			}
-		})
+	t.Cleanup(func() { removeFromNodes(t, image) })
+}
+
+// removeFromNodes takes images out of the nodes, where the command in SUNDOG_TEST_KUBERNETES_UNLOAD can. Some may not be there.
+func removeFromNodes(t *testing.T, images ...string) {
+	t.Helper()
+	words := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_UNLOAD"))
+	if len(words) == 0 || len(images) == 0 {
+		return
+	}
+	command := exec.CommandContext(context.Background(), words[0], append(words[1:], images...)...)
+	if text, err := command.CombinedOutput(); err != nil {
+		t.Logf("%v: %v: %s", images, err, text)
 	}
 }
 

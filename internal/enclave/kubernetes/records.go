@@ -67,12 +67,14 @@ func (c *connection) writeRecord(ctx context.Context, name, record string, conte
 // putRecord writes the record itself and removes parts that it does not name.
 func (c *connection) putRecord(ctx context.Context, name string, secret *corev1.Secret, generation string) error {
 	namespace := namespaceName(name)
-	made := false
+	key := namespace + "/" + secret.Name
+	_, lean := c.lean.LoadAndDelete(key)
 	for {
 		_, err := replace(ctx, c, secrets, namespace, secret.Name, secret)
 		if apierrors.IsNotFound(err) {
 			_, err = create(ctx, c, secrets, namespace, secret)
-			made = err == nil
+			// A new one has no parts of an older one.
+			lean = lean || err == nil
 		}
 		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
 			continue
@@ -82,10 +84,15 @@ func (c *connection) putRecord(ctx context.Context, name string, secret *corev1.
 		}
 		break
 	}
-	if made {
-		return nil
+	if !lean {
+		if err := c.removeAll(ctx, secrets, namespace, selector(ofRole(rolePart), labelOf+"="+secret.Name, notGeneration(generation)), deletion{}); err != nil {
+			return err
+		}
 	}
-	return c.removeAll(ctx, secrets, namespace, selector(ofRole(rolePart), labelOf+"="+secret.Name, notGeneration(generation)), deletion{})
+	if generation == "" {
+		c.lean.Store(key, true)
+	}
+	return nil
 }
 
 func partName(object, generation string, number int) string {

@@ -17,7 +17,7 @@ import (
 const (
 	// quickEnd is how many seconds a process has to end whose data is thrown away anyhow.
 	quickEnd int64 = 1
-	// removalPause lies between two looks at what goes.
+	// removalPause lies between two looks at a namespace that goes, for who may not watch it.
 	removalPause = 150 * time.Millisecond
 	// removalTime bounds the wait for a namespace where the caller's context does not.
 	removalTime = 5 * time.Minute
@@ -31,6 +31,7 @@ func (b *Backend) RemoveEnclave(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	b.agents.forget()
 	if err := conn.removeEnclave(ctx, name); err != nil {
 		return fmt.Errorf("remove enclave %q: %w", name, err)
 	}
@@ -67,18 +68,7 @@ func (c *connection) endPods(ctx context.Context, namespace, which string, grace
 	if err := c.removeAll(ctx, pods, namespace, which, deletion{grace: grace}); err != nil {
 		return err
 	}
-	for {
-		left, err := list[corev1.Pod](ctx, c, pods, namespace, which)
-		if err != nil {
-			return err
-		}
-		if len(left) == 0 {
-			return nil
-		}
-		if err := pause(ctx, removalPause); err != nil {
-			return fmt.Errorf("wait for the end of pod %s (%s): %w", left[0].Name, left[0].Status.Phase, err)
-		}
-	}
+	return c.awaitNoPods(ctx, namespace, which)
 }
 
 // awaitRemoval waits until a namespace that is going has gone.
@@ -92,7 +82,7 @@ func (c *connection) awaitRemoval(ctx context.Context, name string) error {
 			return nil // Somebody has made it anew.
 		}
 		if err == nil {
-			err = pause(ctx, removalPause)
+			err = c.awaitNamespace(ctx, namespace)
 		}
 		if err != nil {
 			return c.remains(ctx, name, err)

@@ -17,23 +17,28 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// documentedRole is the role in the guide.
-func documentedRole(t *testing.T) *rbacv1.ClusterRole {
+// documentedRole is the role of that name in the guide.
+func documentedRole(t *testing.T, name string) *rbacv1.ClusterRole {
 	t.Helper()
 	guide, err := os.ReadFile("../../../templates/guides/kubernetes.md.tmpl")
 	must(t, err)
-	_, rest, found := strings.Cut(string(guide), "```yaml\n")
-	text, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("the guide holds no manifest")
+	rest := string(guide)
+	for {
+		_, after, found := strings.Cut(rest, "```yaml\n")
+		text, following, closed := strings.Cut(after, "```")
+		if !found || !closed {
+			t.Fatalf("the guide holds no manifest of %s", name)
+		}
+		var role rbacv1.ClusterRole
+		if err := yaml.UnmarshalStrict([]byte(text), &role); err == nil && role.Name == name {
+			return &role
+		}
+		rest = following
 	}
-	var role rbacv1.ClusterRole
-	must(t, yaml.UnmarshalStrict([]byte(text), &role))
-	return &role
 }
 
-// restricted is a backend for somebody who has only the documented role.
-func restricted(t *testing.T, full *Backend) *Backend {
+// restricted is a backend for somebody who has only these of the documented roles.
+func restricted(t *testing.T, full *Backend, documented ...string) *Backend {
 	t.Helper()
 	conn, err := full.connect()
 	must(t, err)
@@ -41,8 +46,10 @@ func restricted(t *testing.T, full *Backend) *Backend {
 	accounts := objectKind{"/api/v1", "ServiceAccount", "serviceaccounts", "v1"}
 	roles := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rbac.authorization.k8s.io/v1"}
 	bindings := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "rbac.authorization.k8s.io/v1"}
-	role := documentedRole(t)
-	role.Name = name
+	role := &rbacv1.ClusterRole{TypeMeta: roles.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: name}}
+	for _, part := range documented {
+		role.Rules = append(role.Rules, documentedRole(t, part).Rules...)
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -85,7 +92,7 @@ func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
 	t.Parallel()
 	full := kubernetesBackend(t)
 	images := testImages(t)
-	backend := restricted(t, full)
+	backend := restricted(t, full, "sundog")
 	name := makeEnclave(t, backend)
 	ctx := t.Context()
 	_, err := backend.ListEnclaves(ctx)
@@ -143,4 +150,42 @@ func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
 	must(t, backend.RemoveService(ctx, name, "api"))
 	must(t, backend.RemoveArtifacts(ctx, name, []string{"d1"}))
 	must(t, backend.RemoveEnclave(ctx, name))
+}
+
+// What needs more than the role has a role of its own, and whoever lacks it is told what to do.
+func TestKubernetesNeedsARoleForQuotas(t *testing.T) {
+	t.Parallel()
+	full := kubernetesBackend(t)
+	images := testImages(t)
+	lacking := restricted(t, full, "sundog")
+	wanted := somePolicy()
+	name := "p" + newGeneration()
+	t.Cleanup(func() { must(t, full.RemoveEnclave(context.Background(), name)) })
+	_, err := lacking.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Policy: wanted})
+	mentions(t, err, name, "forbidden", "kubernetes.", "leave the attribute out", "guide")
+
+	// The same enclave is completed by whoever has both roles.
+	backend := restricted(t, full, "sundog", "sundog-quotas")
+	_, err = backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Policy: wanted})
+	must(t, err)
+	found, err := backend.Enclave(t.Context(), name)
+	must(t, err)
+	if !found.Policy.Equal(wanted) {
+		t.Errorf("the policy is %s", mustMarshal(t, found.Policy))
+	}
+	refusals, err := backend.Admit(t.Context(), name, []plan.ServiceSpec{{Name: "api"}})
+	must(t, err)
+	must(t, refusals[0])
+	must(t, createAndStart(t.Context(), backend, name, serviceRequest(t, backend, images.Service, nil)))
+	exec1(t, backend, name, "api", "env", "HOME")
+	_, err = backend.UpdateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Policy: &enclave.Policy{Open: true}})
+	must(t, err)
+	must(t, backend.RemoveEnclave(t.Context(), name))
+
+	// Isolation is a part of the role that can be done without.
+	base := documentedRole(t, "sundog")
+	last := base.Rules[len(base.Rules)-1]
+	if last.Resources[0] != networkPolicies.plural {
+		t.Errorf("the guide says that the last rule can be left out, and that is about %v", last.Resources)
+	}
 }

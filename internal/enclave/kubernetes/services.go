@@ -48,6 +48,7 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 		return nil, err
 	}
 	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options}
+	work.nameLasting()
 	if work.artifacts, err = conn.findArtifacts(ctx, name, request); err != nil {
 		return nil, err
 	}
@@ -61,10 +62,10 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if pinned {
 		work.architecture = architecture
 	}
-	if work.agent, work.agentData, err = conn.installAgent(ctx, name, architecture); err != nil {
+	if work.agent, work.agentData, err = b.ensureAgent(ctx, conn, name, architecture); err != nil {
 		return nil, err
 	}
-	if err := b.makeClaims(ctx, conn, work); err != nil {
+	if err := conn.makeClaims(ctx, work, nil); err != nil {
 		return nil, err
 	}
 	made, err := conn.placeService(ctx, work, before)
@@ -97,6 +98,8 @@ func checkSpec(spec plan.ServiceSpec) error {
 		return errors.New("gpu.ulimits cannot be set on Kubernetes, which has no such setting: set them in the image's entry point, or use the backend docker")
 	case spec.GPU != nil && len(spec.GPU.DeviceIDs) > 0:
 		return errors.New("gpu.device_ids cannot be chosen on Kubernetes, whose device plugins choose themselves: give gpu.count")
+	case spec.GPU != nil && spec.GPU.Count < 0:
+		return errors.New("gpu.count = -1, for all, cannot be asked for on Kubernetes, where nobody knows the node beforehand: give a number")
 	}
 	return nil
 }
@@ -105,7 +108,7 @@ func checkSpec(spec plan.ServiceSpec) error {
 func (c *connection) predecessor(ctx context.Context, name string, request enclave.ServiceRequest) (*corev1.Service, error) {
 	before, err := get[corev1.Service](ctx, c, services, namespaceName(name), request.Spec.Name)
 	if apierrors.IsNotFound(err) {
-		return nil, c.mustExist(ctx, name)
+		return nil, nil //nolint:nilnil // There is none. Whether there is an enclave tells what is made next.
 	}
 	if err != nil {
 		return nil, err
@@ -227,21 +230,22 @@ const defaultStorageMB = 1024
 
 func claimName(key string) string { return hashed("persistent", key) }
 
-// makeClaims makes the volumes of persistent directories. One that is there stays as it is.
-func (b *Backend) makeClaims(ctx context.Context, conn *connection, work *workload) error {
+// makeClaims makes the volumes of persistent directories. One that is there stays as it is. With the Secret that starts the
+// service it makes those that last as long as the service.
+func (c *connection) makeClaims(ctx context.Context, work *workload, manifest *corev1.Secret) error {
 	for _, mountPath := range slices.Sorted(maps.Keys(work.request.Spec.Files)) {
 		mount := work.request.Spec.Files[mountPath]
-		if mount.PersistentKey == "" {
+		if mount.PersistentKey == "" || mount.Lasting != (manifest != nil) {
 			continue
 		}
 		size := mount.SizeMB
 		if size == 0 {
-			size = b.options.StorageSizeMB
+			size = work.options.StorageSizeMB
 		}
 		if size == 0 {
 			size = defaultStorageMB
 		}
-		mode := b.options.AccessMode
+		mode := work.options.AccessMode
 		if mode == "" {
 			mode = string(corev1.ReadWriteOnce)
 		}
@@ -249,16 +253,17 @@ func (b *Backend) makeClaims(ctx context.Context, conn *connection, work *worklo
 			TypeMeta: claims.typeMeta(),
 			ObjectMeta: metav1.ObjectMeta{
 				Name: claimName(mount.PersistentKey), Labels: objectLabels(work.enclave, roleVolume), Annotations: map[string]string{annotationName: mount.PersistentKey},
+				OwnerReferences: goesWith(manifest),
 			},
 			Spec: corev1.PersistentVolumeClaimSpec{
 				AccessModes: []corev1.PersistentVolumeAccessMode{corev1.PersistentVolumeAccessMode(mode)},
 				Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: megabytes(size)}},
 			},
 		}
-		if b.options.StorageClass != "" {
-			claim.Spec.StorageClassName = &b.options.StorageClass
+		if work.options.StorageClass != "" {
+			claim.Spec.StorageClassName = &work.options.StorageClass
 		}
-		if _, err := create(ctx, conn, claims, namespaceName(work.enclave), claim); err != nil && !apierrors.IsAlreadyExists(err) {
+		if _, err := create(ctx, c, claims, namespaceName(work.enclave), claim); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("make the volume for %s: %w", mountPath, inEnclave(work.enclave, err))
 		}
 	}
@@ -287,8 +292,12 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	if err != nil {
 		return nil, err
 	}
-	if _, err := create(ctx, c, secrets, namespace, manifest); err != nil {
+	if manifest, err = create(ctx, c, secrets, namespace, manifest); err != nil {
 		return nil, inEnclave(work.enclave, err)
+	}
+	// Before anybody takes the service for one that can be started.
+	if err := c.makeClaims(ctx, work, manifest); err != nil {
+		return nil, err
 	}
 	if err := c.placePullSecret(ctx, work); err != nil {
 		return nil, err
@@ -301,6 +310,7 @@ func (c *connection) placeService(ctx context.Context, work *workload, before *c
 	if err != nil {
 		return nil, inEnclave(work.enclave, err)
 	}
+	c.prepared.Store(namespace+"/"+manifest.Name, work.made)
 	return made, c.placeAliases(ctx, work)
 }
 

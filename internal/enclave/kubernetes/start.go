@@ -34,7 +34,6 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		return nil, err
 	}
 	namespace := namespaceName(name)
-	generation := of.service.Labels[labelGeneration]
 	found := &enclave.Service{}
 	of.describe(found)
 	switch found.State {
@@ -44,38 +43,37 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 		if err := conn.clearJobs(ctx, of); err != nil {
 			return nil, err
 		}
+		of.service = of.service.DeepCopy()
 		if of.service.Annotations[annotationState] != "" {
 			if err := conn.annotate(ctx, services, namespace, service, map[string]any{annotationState: nil}); err != nil {
 				return nil, err
 			}
 		}
-		if err := b.makeJob(ctx, conn, name, of.service); err != nil {
+		if of.job, err = b.makeJob(ctx, conn, name, of.service); err != nil {
 			return nil, err
 		}
 	case enclave.StateStarting, enclave.StateRemoving:
 	}
-	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: generation}
-	pod, err := waiter.wait(ctx)
+	if of.job == nil {
+		return nil, errors.New("it was removed by somebody else while it was started")
+	}
+	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: of.service.Labels[labelGeneration], job: of.job.UID}
+	pod, err := waiter.wait(ctx, &b.pods)
 	if err != nil {
 		return nil, conn.explainRefusal(ctx, of.service, err)
 	}
+	of.service = of.service.DeepCopy()
 	of.service.Annotations[annotationState] = ""
 	of.pod = pod
-	// The Job is there: its pod is.
-	of.job = &batchv1.Job{}
 	return b.serviceOf(ctx, conn, of)
 }
 
 // clearJobs removes the Job of a start before, and those of older generations that somebody who was killed has left.
 func (c *connection) clearJobs(ctx context.Context, of *parts) error {
-	namespace, which := of.service.Namespace, ofService(of.service.Name)
-	left, err := list[batchv1.Job](ctx, c, jobs, namespace, which)
-	if err != nil {
-		return err
-	}
-	if len(left) == 0 {
+	if of.job == nil && !of.older {
 		return nil
 	}
+	namespace, which := of.service.Namespace, ofService(of.service.Name)
 	if err := c.removeAll(ctx, jobs, namespace, which, deletion{}); err != nil {
 		return err
 	}
@@ -84,33 +82,65 @@ func (c *connection) clearJobs(ctx context.Context, of *parts) error {
 
 // makeJob makes the Job that a service's Secret holds. The names that no Service can have are put into the pod's hosts file
 // as they are now.
-func (b *Backend) makeJob(ctx context.Context, c *connection, name string, service *corev1.Service) error {
+func (b *Backend) makeJob(ctx context.Context, c *connection, name string, service *corev1.Service) (*batchv1.Job, error) {
 	namespace := namespaceName(name)
-	manifest, err := get[corev1.Secret](ctx, c, secrets, namespace, manifestName(service.Name, service.Labels[labelGeneration]))
-	if apierrors.IsNotFound(err) {
-		return errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
-	}
+	job, err := c.jobOf(ctx, service)
 	if err != nil {
-		return err
-	}
-	var job batchv1.Job
-	if err := json.Unmarshal(manifest.Data[manifestField], &job); err != nil {
-		return fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
+		return nil, err
 	}
 	if err := b.renewPullSecret(ctx, c, service, &job.Spec.Template.Spec); err != nil {
-		return err
+		return nil, err
 	}
 	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
-		return err
+		return nil, err
 	}
-	_, err = create(ctx, c, jobs, namespace, &job)
+	if err := c.applyPodPolicy(ctx, name, job); err != nil {
+		return nil, err
+	}
+	made, err := create(ctx, c, jobs, namespace, job)
 	if isConflict(err) {
-		return nil
+		return c.currentJob(ctx, service)
 	}
-	return inEnclave(name, err)
+	return made, inEnclave(name, err)
 }
 
+// jobOf reads the Job of a service that was made, unless this process itself has just made it.
+func (c *connection) jobOf(ctx context.Context, service *corev1.Service) (*batchv1.Job, error) {
+	name := manifestName(service.Name, service.Labels[labelGeneration])
+	if job, found := c.prepared.LoadAndDelete(service.Namespace + "/" + name); found {
+		return job.(*batchv1.Job), nil //nolint:forcetypeassert // Nothing else is kept there.
+	}
+	manifest, err := get[corev1.Secret](ctx, c, secrets, service.Namespace, name)
+	if apierrors.IsNotFound(err) {
+		return nil, errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
+	}
+	if err != nil {
+		return nil, err
+	}
+	job := &batchv1.Job{}
+	if err := json.Unmarshal(manifest.Data[manifestField], job); err != nil {
+		return nil, fmt.Errorf("Secret %s: %w", manifest.Name, err) //nolint:staticcheck // It is the name of a kind.
+	}
+	return job, nil
+}
+
+// currentJob gives the Job of a service that somebody else has made meanwhile; nil if it is gone again.
+func (c *connection) currentJob(ctx context.Context, service *corev1.Service) (*batchv1.Job, error) {
+	found, err := list[batchv1.Job](ctx, c, jobs, service.Namespace, selector(ofService(service.Name), ofGeneration(service.Labels[labelGeneration])))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// hostAliases are asked for once for all services that are started at the same time.
 func (c *connection) hostAliases(ctx context.Context, namespace string) ([]corev1.HostAlias, error) {
+	return c.dotted.in(namespace).ask(ctx, "", func(ctx context.Context, _ []string) ([]corev1.HostAlias, error) {
+		return c.findHostAliases(ctx, namespace)
+	})
+}
+
+func (c *connection) findHostAliases(ctx context.Context, namespace string) ([]corev1.HostAlias, error) {
 	dotted, err := list[corev1.Service](ctx, c, services, namespace, selector(labelDotted, ofRole(roleService, roleTask)))
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -29,40 +29,51 @@ const (
 type startWaiter struct {
 	conn                           *connection
 	namespace, service, generation string
+	job                            types.UID
+	pods                           *lookout
 
 	pod         *corev1.Pod
 	unplaced    time.Time // since when no node takes the pod
 	failedMount time.Time // since when mounts fail
+	// firstRefused is since when the pod is not admitted.
+	firstRefused time.Time
 }
 
-// errLook ends a watch.
-var errLook = errors.New("time to look at the events")
-
 // wait gives the pod once its process has been started.
-func (w *startWaiter) wait(ctx context.Context) (*corev1.Pod, error) {
-	which := selector(ofService(w.service), ofGeneration(w.generation))
+func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, error) {
+	w.pods = all.join(w.conn, w.namespace)
+	defer all.leave(w.pods)
+	looks := time.NewTicker(lookInterval)
+	defer looks.Stop()
 	for {
-		bounded, cancel := context.WithTimeoutCause(ctx, lookInterval, errLook)
-		done, err := watch(bounded, w.conn, pods, w.namespace, which, w.visit)
-		timeToLook := errors.Is(context.Cause(bounded), errLook)
-		cancel()
-		if done {
-			return w.pod, nil
-		}
-		if err != nil && !timeToLook {
+		pod, changed, err := w.pods.podOf(w.job)
+		if err != nil {
+			all.drop(w.pods)
 			return nil, w.explain(ctx, err)
 		}
-		if err := w.look(ctx); err != nil {
-			return nil, w.explain(ctx, err)
+		if pod != nil {
+			done, err := w.visit(pod)
+			if done {
+				return pod, nil
+			}
+			if err != nil {
+				return nil, w.explain(ctx, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, w.explain(ctx, ctx.Err())
+		case <-changed:
+		case <-looks.C:
+			if err := w.look(ctx); err != nil {
+				return nil, w.explain(ctx, err)
+			}
 		}
 	}
 }
 
 // visit is done when the process has been started, and fails when it will not be.
-func (w *startWaiter) visit(event string, pod *corev1.Pod) (done bool, err error) {
-	if event == "DELETED" || pod.DeletionTimestamp != nil {
-		return false, nil
-	}
+func (w *startWaiter) visit(pod *corev1.Pod) (done bool, err error) {
 	w.pod = pod
 	if status := containerStatus(pod, containerFiles); status != nil {
 		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
@@ -105,7 +116,11 @@ var hopeless = []string{
 
 func waitingFor(status *corev1.ContainerStatus) error {
 	if waiting := status.State.Waiting; waiting != nil && slices.Contains(hopeless, waiting.Reason) {
-		return fmt.Errorf("image %s%s", status.Image, reasonText(waiting.Reason, waiting.Message))
+		remedy := ""
+		if strings.Contains(waiting.Message, "runAsNonRoot") {
+			remedy = nonRootRemedy
+		}
+		return fmt.Errorf("image %s%s%s", status.Image, reasonText(waiting.Reason, waiting.Message), remedy)
 	}
 	return nil
 }
@@ -143,7 +158,7 @@ func (w *startWaiter) look(ctx context.Context) error {
 			return err
 		}
 	}
-	found, err := w.events(ctx)
+	found, err := w.events(ctx, lookInterval/2)
 	if err != nil {
 		return err
 	}
@@ -151,7 +166,9 @@ func (w *startWaiter) look(ctx context.Context) error {
 		event := &found[i]
 		switch {
 		case event.Reason == "FailedCreate" && event.InvolvedObject.Kind == jobs.kind && w.pod == nil:
-			return fmt.Errorf("its pod is not admitted: %s", event.Message)
+			if err := w.refused(event.Message); err != nil {
+				return err
+			}
 		case event.Reason == "TriggeredScaleUp":
 			w.unplaced = time.Now() // A node is on its way.
 		case event.Reason == "FailedMount" || event.Reason == "FailedAttachVolume":
@@ -166,21 +183,13 @@ func (w *startWaiter) look(ctx context.Context) error {
 	return nil
 }
 
-// events gives what Kubernetes tells of the Job and the pod.
-func (w *startWaiter) events(ctx context.Context) ([]corev1.Event, error) {
+// events gives what Kubernetes tells of the Job and the pod, no older than some time.
+func (w *startWaiter) events(ctx context.Context, age time.Duration) ([]corev1.Event, error) {
 	names := []string{jobName(w.service, w.generation)}
 	if w.pod != nil {
 		names = append(names, w.pod.Name)
 	}
-	var all []corev1.Event
-	for _, name := range names {
-		found, err := listAs[corev1.Event](ctx, w.conn, events, w.namespace, map[string]string{"fieldSelector": "involvedObject.name=" + name}, "")
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	return all, nil
+	return w.pods.eventsOf(ctx, age, names...)
 }
 
 // explain adds to an error what Kubernetes tells, and the last log lines.
@@ -193,7 +202,7 @@ func (w *startWaiter) explain(ctx context.Context, cause error) error {
 	} else if ctx.Err() != nil {
 		fmt.Fprintf(&text, "; its pod %s is %s", w.pod.Name, w.pod.Status.Phase)
 	}
-	if found, err := w.events(detached); err == nil {
+	if found, err := w.events(detached, 0); err == nil {
 		for i := range found {
 			if found[i].Type == corev1.EventTypeWarning && !strings.Contains(cause.Error(), found[i].Message) {
 				fmt.Fprintf(&text, "\n%s: %s", found[i].Reason, strings.TrimSpace(found[i].Message))
@@ -203,7 +212,7 @@ func (w *startWaiter) explain(ctx context.Context, cause error) error {
 	if w.pod != nil {
 		for _, container := range []string{containerFiles, containerService} {
 			if lines := w.logs(detached, container); lines != "" {
-				fmt.Fprintf(&text, "\n%s", lines)
+				fmt.Fprintf(&text, "\n%s%s", lines, volumeRemedy(w.pod, container, lines))
 			}
 		}
 	}

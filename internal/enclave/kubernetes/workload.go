@@ -60,7 +60,8 @@ type workload struct {
 	agent, agentData    string                    // the ConfigMaps
 	architecture        string                    // to which the pod is kept; empty if any will do
 	address             string
-	pull                *pulling // nil where there is nothing to tell registries
+	made                *batchv1.Job // once the manifest is made
+	pull                *pulling     // nil where there is nothing to tell registries
 }
 
 // needsAddress tells whether the service's own address stands in its command or environment.
@@ -134,6 +135,7 @@ func (w *workload) manifest() (*corev1.Secret, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.made = job
 	if data[manifestField], err = json.Marshal(job); err != nil {
 		return nil, err
 	}
@@ -216,7 +218,7 @@ func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, erro
 			VolumeMounts: []corev1.VolumeMount{agentMount}, Resources: guardResources(),
 		})
 	}
-	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.labels(w.role())}, Spec: pod}, nil
+	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.podLabels()}, Spec: pod}, nil
 }
 
 func (w *workload) agentVolume() corev1.Volume {

@@ -235,7 +235,7 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 	created := &state{
 		enclave: enclave.Enclave{
 			Backend: b.Name(), Name: spec.Name, Owner: spec.Owner, Network: "memory-" + spec.Name, Labels: maps.Clone(spec.Labels),
-			CreatedAt: time.Now().UTC(), ExpiresAt: spec.ExpiresAt, Key: key,
+			CreatedAt: time.Now().UTC(), ExpiresAt: spec.ExpiresAt, Policy: spec.Policy, Key: key,
 		},
 		services: map[string]*service{}, records: map[string][]byte{}, artifacts: map[string][]byte{}, locks: map[string]*held{}, reserved: map[string]int{},
 	}
@@ -266,6 +266,9 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		return nil, err
 	}
 	found.enclave.Labels, found.enclave.ExpiresAt = maps.Clone(spec.Labels), spec.ExpiresAt
+	if spec.Policy != nil {
+		found.enclave.Policy = spec.Policy
+	}
 	return copyOf(found.enclave), nil
 }
 

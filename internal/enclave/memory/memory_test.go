@@ -40,6 +40,7 @@ var impossible = []string{
 	"each service has its own writable copy",
 	"mounted files belong to the service's user",
 	"persistent directory outlives its service and is shared by key",
+	"lasting directory lasts as long as its service",
 	"service with a persistent directory is asked to end before it is replaced",
 	"files are moved to their final place",
 	"paths are copied out of services",

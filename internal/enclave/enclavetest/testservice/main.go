@@ -69,6 +69,9 @@ var commands = map[string]func(arguments []string) (int, error){
 	"write": func(arguments []string) (int, error) {
 		return 0, writeFile(arguments[0] + "=" + arguments[1])
 	},
+	// folder makes one, and remove removes it with all that is in it.
+	"folder": func(arguments []string) (int, error) { return 0, os.MkdirAll(arguments[0], 0o755) },
+	"remove": func(arguments []string) (int, error) { return 0, os.RemoveAll(arguments[0]) },
 	// list prints path, mode, owner and link of everything below a folder.
 	"list": list,
 	// exit ends with a code.

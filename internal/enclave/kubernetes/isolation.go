@@ -1,0 +1,84 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+)
+
+// labelPublished marks pods of which ports are published, so that whoever is outside of the cluster may reach them. The
+// values tell from where: publishedOutside, or publishedInside where a proxy of the cluster passes the traffic on.
+const (
+	labelPublished   = enclave.LabelPrefix + "published"
+	publishedOutside = "outside"
+	publishedInside  = "inside"
+)
+
+// The NetworkPolicies of an isolated enclave.
+const (
+	policyIsolated  = "sundog-isolated"
+	policyPublished = "sundog-published"
+	policyProxied   = "sundog-proxied"
+)
+
+// isolation are the specs of the NetworkPolicies that keep other namespaces out. They add up: what one of them allows is
+// allowed. Traffic from outside of the cluster has an address and no pod; where the network gives pods' addresses to such a
+// rule too, published ports are open to all. A port-forward enters the pod itself, which no policy concerns.
+func isolation() map[string]map[string]any {
+	everyPod := map[string]any{"podSelector": map[string]any{}}
+	published := func(value string) map[string]any {
+		return map[string]any{"matchLabels": map[string]any{labelPublished: value}}
+	}
+	anywhere := []any{
+		map[string]any{"ipBlock": map[string]any{"cidr": "0.0.0.0/0"}},
+		map[string]any{"ipBlock": map[string]any{"cidr": "::/0"}},
+	}
+	ingress := func(which map[string]any, from []any) map[string]any {
+		return map[string]any{"podSelector": which, "policyTypes": []any{"Ingress"}, "ingress": []any{map[string]any{"from": from}}}
+	}
+	return map[string]map[string]any{
+		policyIsolated:  ingress(map[string]any{}, []any{everyPod}),
+		policyPublished: ingress(published(publishedOutside), anywhere),
+		policyProxied:   ingress(published(publishedInside), append(anywhere, map[string]any{"namespaceSelector": map[string]any{}})),
+	}
+}
+
+// isIsolated tells whether all of the NetworkPolicies are there and say what they should.
+func (c *connection) isIsolated(ctx context.Context, namespace string) (bool, error) {
+	found, err := list[networkingv1.NetworkPolicy](ctx, c, networkPolicies, namespace, selector(ofSundog(), ofRole(rolePolicy)))
+	if err != nil {
+		return false, fmt.Errorf("list the NetworkPolicies: %w", err)
+	}
+	has := map[string]networkingv1.NetworkPolicySpec{}
+	for i := range found {
+		has[found[i].Name] = found[i].Spec
+	}
+	for name, spec := range isolation() {
+		text, err := json.Marshal(spec)
+		if err != nil {
+			return false, err
+		}
+		var wanted networkingv1.NetworkPolicySpec
+		if err := json.Unmarshal(text, &wanted); err != nil {
+			return false, err
+		}
+		if !equality.Semantic.DeepEqual(wanted, has[name]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// podLabels are those of the service's pods, which also tell whether its ports are published.
+func (w *workload) podLabels() map[string]string {
+	labels := w.labels(w.role())
+	if ports, _ := w.exposedPorts(); w.options.Expose == ExposeNodePort && len(ports) > 0 {
+		labels[labelPublished] = publishedOutside
+	}
+	return labels
+}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// checkAdmission refuses services and tasks that the enclave will not take, all of them at once and before anything is
+// made: otherwise the first ones would run by the time that the last one is refused.
+func (x *execution) checkAdmission(ctx context.Context) error {
+	admitting, ok := x.engine.backend.(enclave.Admitting)
+	if !ok {
+		return nil
+	}
+	var specs []plan.ServiceSpec
+	var places []int
+	for i := range x.plan.Instructions {
+		switch operation := x.plan.Instructions[i].Operation.(type) {
+		case *plan.AddServices:
+			for _, service := range operation.Services {
+				specs, places = append(specs, service), append(places, i)
+			}
+		case *plan.RunTask:
+			specs, places = append(specs, operation.Service), append(places, i)
+		}
+	}
+	if len(specs) == 0 {
+		return nil
+	}
+	refusals, err := admitting.Admit(ctx, x.request.Enclave, specs)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for n, refusal := range refusals {
+		if refusal != nil {
+			failures = append(failures, x.placed(places[n], &serviceError{specs[n].Name, refusal}))
+		}
+	}
+	return errors.Join(failures...)
+}
