@@ -31,6 +31,7 @@ type settings struct {
 	sequence, sequenceRounds     int
 	repeat                       int
 	count                        bool
+	size                         size
 }
 
 // round says how often an environment of one size is made.
@@ -101,6 +102,7 @@ func parse(arguments []string) (*settings, error) {
 	peers := flags.String("peers", "", "who is measured, joined by commas; all by default")
 	flags.IntVar(&s.sequence, "sequence", 50, "services of the package that adds them one after another; 0 leaves it out")
 	flags.IntVar(&s.sequenceRounds, "sequence-rounds", 2, "how often")
+	flags.Var(&s.size, "scale", "fill a cluster of pretended pods with that many enclaves, as ENCLAVES:SERVICES, and measure one more; nothing else is measured, and what the cluster was filled with stays")
 	flags.IntVar(&s.repeat, "repeat", 3, "how often a short operation is done in each round")
 	flags.BoolVar(&s.count, "count", true, "count API calls and measure memory, in runs of their own")
 	if err := flags.Parse(arguments); err != nil {
@@ -221,6 +223,10 @@ func run(ctx context.Context, s *settings) (err error) {
 	if err != nil {
 		return err
 	}
+	if b.size.enclaves > 0 {
+		// Hundreds of namespaces take longer to go than the cluster that they are in.
+		cleanUp = func(context.Context, time.Duration) error { return nil }
+	}
 	defer func() {
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
@@ -231,6 +237,9 @@ func run(ctx context.Context, s *settings) (err error) {
 		}
 		err = errors.Join(err, cleanUp(after, still), os.RemoveAll(filepath.Join(s.state, "work")))
 	}()
+	if b.size.enclaves > 0 {
+		return b.scale(ctx)
+	}
 	if err := b.measure(ctx); err != nil {
 		// What was measured until then took its time.
 		b.report.Incomplete = true

@@ -218,14 +218,14 @@ func (c *kubernetesWorld) evict(ctx context.Context, all bool, ended <-chan stru
 		if err != nil {
 			return false, err
 		}
-		if len(found) > 0 {
-			if !all {
-				c.mutex.Lock()
-				chosen := c.number % len(found)
-				c.mutex.Unlock()
-				found = found[chosen : chosen+1]
-			}
-			return c.evictPods(ctx, found)
+		if len(found) > 0 && !all {
+			c.mutex.Lock()
+			chosen := c.number % len(found)
+			c.mutex.Unlock()
+			found = found[chosen : chosen+1]
+		}
+		if struck, err := c.evictPods(ctx, found); struck || err != nil {
+			return struck, err
 		}
 		select {
 		case <-ended:
@@ -260,8 +260,8 @@ func (c *kubernetesWorld) evictPods(ctx context.Context, found []cluster.Object)
 	for _, item := range found {
 		body := map[string]any{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": item.Metadata.Name, "namespace": enclaveNamespace}}
 		err := c.api.Call(ctx, http.MethodPost, "/api/v1/namespaces/"+enclaveNamespace+"/pods/"+item.Metadata.Name+"/eviction", body, nil)
-		if errors.Is(err, cluster.ErrMissing) {
-			continue // It has gone by itself.
+		if errors.Is(err, cluster.ErrMissing) || err != nil && strings.Contains(err.Error(), "NamespaceTerminating") {
+			continue // It goes by itself.
 		}
 		if err != nil {
 			return struck, err

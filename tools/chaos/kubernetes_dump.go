@@ -280,10 +280,23 @@ func finished(o cluster.Object) bool {
 	})
 }
 
-// volumeTime is how long the volume of a claim that is gone may take to go: Kubernetes itself removes it.
-const volumeTime = 30 * time.Second
+// goingTime is how long what Kubernetes itself removes may take to go: a namespace that is on its way, when whoever has
+// begun that was killed, and the volume of a claim.
+const goingTime = time.Minute
 
+// leftovers waits for what goes by itself.
 func (c *kubernetesWorld) leftovers(ctx context.Context) ([]object, error) {
+	path := "/api/v1/namespaces/" + enclaveNamespace
+	for deadline := time.Now().Add(goingTime); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		var namespace cluster.Object
+		err := c.api.Get(ctx, path, &namespace)
+		if errors.Is(err, cluster.ErrMissing) || err == nil && namespace.Metadata.DeletionTimestamp == "" {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	var found []object
 	namespaces, err := c.api.List(ctx, "/api/v1/namespaces", ourLabel)
 	if err != nil {
@@ -304,7 +317,7 @@ func (c *kubernetesWorld) leftovers(ctx context.Context) ([]object, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	for deadline := time.Now().Add(volumeTime); ; {
+	for deadline := time.Now().Add(goingTime); ; {
 		volumes, err := c.api.List(ctx, "/api/v1/persistentvolumes", "")
 		if err != nil {
 			return nil, err

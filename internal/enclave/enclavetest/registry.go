@@ -87,3 +87,17 @@ func DockerConfig(tb testing.TB, address, password string) (folder string) {
 	}
 	return folder
 }
+
+// RemoveFromNodes takes images out of a test cluster's nodes, where the command in SUNDOG_TEST_KUBERNETES_UNLOAD can. Some may
+// not be there.
+func RemoveFromNodes(tb testing.TB, images ...string) {
+	tb.Helper()
+	words := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_UNLOAD"))
+	if len(words) == 0 || len(images) == 0 {
+		return
+	}
+	command := exec.Command(words[0], append(words[1:], images...)...)
+	if text, err := command.CombinedOutput(); err != nil {
+		tb.Logf("%v: %v: %s", images, err, text)
+	}
+}

@@ -107,14 +107,19 @@ func (c *connection) installAgent(ctx context.Context, name, architecture string
 	return program, data, nil
 }
 
-// nodeFacts is what is known of the cluster's nodes. They are asked for once: it is a list that not everybody may read.
+// nodeFacts is what is known of the cluster's nodes. They are asked for once: it is a list that not everybody may read, and a
+// long one where there are many nodes. Their labels are much less than all that they tell.
 type nodeFacts struct {
 	once          sync.Once
 	architectures []string
-	address       string
-	count         int
-	images        map[string]int // on how many nodes an image is, by its name
 	failure       error
+
+	// What only few need to know.
+	detailsOnce    sync.Once
+	address        string
+	count          int
+	images         map[string]int // on how many nodes an image is, by its name
+	detailsFailure error
 }
 
 // defaultArchitecture is assumed where the nodes cannot be read.
@@ -122,7 +127,7 @@ const defaultArchitecture = "amd64"
 
 func (b *Backend) nodeFacts(ctx context.Context, conn *connection) (*nodeFacts, error) {
 	b.nodes.once.Do(func() {
-		found, err := list[corev1.Node](ctx, conn, nodes, "", "")
+		found, err := listAs[metav1.PartialObjectMetadata](ctx, conn, nodes, "", nil, metadataOnly)
 		if apierrors.IsForbidden(err) {
 			b.logger.Info("the cluster's nodes may not be listed: they are taken to be of the default architecture", "architecture", defaultArchitecture)
 			return
@@ -132,12 +137,28 @@ func (b *Backend) nodeFacts(ctx context.Context, conn *connection) (*nodeFacts, 
 			return
 		}
 		for i := range found {
-			b.nodes.learn(&found[i])
+			if architecture := found[i].Labels[archLabel]; architecture != "" {
+				b.nodes.architectures = append(b.nodes.architectures, architecture)
+			}
 		}
 		slices.Sort(b.nodes.architectures)
 		b.nodes.architectures = slices.Compact(b.nodes.architectures)
 	})
 	return &b.nodes, b.nodes.failure
+}
+
+// nodeDetails adds all that nodes tell of themselves, where it may be known.
+func (b *Backend) nodeDetails(ctx context.Context, conn *connection) (*nodeFacts, error) {
+	b.nodes.detailsOnce.Do(func() {
+		found, err := list[corev1.Node](ctx, conn, nodes, "", "")
+		if err != nil && !apierrors.IsForbidden(err) {
+			b.nodes.detailsFailure = fmt.Errorf("list the cluster's nodes: %w", err)
+		}
+		for i := range found {
+			b.nodes.learn(&found[i])
+		}
+	})
+	return &b.nodes, b.nodes.detailsFailure
 }
 
 func (n *nodeFacts) learn(node *corev1.Node) {
@@ -153,7 +174,6 @@ func (n *nodeFacts) learn(node *corev1.Node) {
 			n.images[name]++
 		}
 	}
-	n.architectures = append(n.architectures, node.Status.NodeInfo.Architecture)
 	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
 		for _, address := range node.Status.Addresses {
 			if address.Type == kind && n.address == "" {
@@ -163,9 +183,16 @@ func (n *nodeFacts) learn(node *corev1.Node) {
 	}
 }
 
-// have tells whether all nodes say that they have an image. They tell of some of their images only, so it may be false
-// where they do.
-func (n *nodeFacts) have(image string) bool { return n.count > 0 && n.images[image] == n.count }
+// nodesHave tells whether all nodes say that they have an image. They tell of some of their images only, and not everybody, so it
+// may be false where they do.
+func (b *Backend) nodesHave(ctx context.Context, image string) bool {
+	conn, err := b.connect()
+	if err != nil {
+		return false
+	}
+	facts, err := b.nodeDetails(ctx, conn)
+	return err == nil && facts.count > 0 && facts.images[image] == facts.count
+}
 
 // archLabel is the label by which Kubernetes tells a node's architecture.
 const archLabel = "kubernetes.io/arch"

@@ -89,7 +89,7 @@ func (b *Backend) loadedImage(ctx context.Context, image plan.Image, architectur
 	ready := &enclave.Image{Name: image.Name, ID: target, Origin: "built", Policy: enclave.ImageNever}
 	b.loading.Lock()
 	defer b.loading.Unlock()
-	if b.loaded[target] || b.nodes.have(target) {
+	if b.loaded[target] || b.nodesHave(ctx, target) {
 		return ready, nil
 	}
 	folder, err := os.MkdirTemp("", "sundog-image-")

@@ -56,7 +56,7 @@ func builderWith(t *testing.T, address, password string) (*Backend, *countedBuil
 	t.Helper()
 	logins := registry.Logins{Directory: enclavetest.DockerConfig(t, address, password)}
 	builder := &countedBuilder{ImageBuilder: docker.NewImageBuilder(docker.Options{Logins: logins})}
-	t.Cleanup(func() { removeFromNodes(t, builder.pushed...) })
+	t.Cleanup(func() { enclavetest.RemoveFromNodes(t, builder.pushed...) })
 	return backendWith(t, func(options *Options) {
 		options.Logins, options.Builder, options.ImageRegistry = logins, builder, address+"/team"
 	}), builder

@@ -47,17 +47,29 @@ const (
 
 // restConfig reads the configuration. Chosen tells in words what decided.
 func (c Cluster) restConfig() (config *rest.Config, chosen string, err error) {
+	if err := c.check(); err != nil {
+		return nil, "", err
+	}
 	rules, chosen, err := c.rules()
 	if err != nil {
 		return nil, "", err
 	}
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, c.overrides())
+	// What cannot be read is told below.
+	if raw, err := loader.RawConfig(); err == nil {
+		if err := c.checkNames(&raw); err != nil {
+			return nil, "", fmt.Errorf("read the kubeconfig (chosen by %s): %w", chosen, err)
+		}
+	}
 	config, err = loader.ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) {
 			return nil, "", errors.New("there is no cluster to work with: name a kubeconfig by kubernetes.config_path or KUBECONFIG, or give kubernetes.host with credentials")
 		}
 		return nil, "", fmt.Errorf("read the kubeconfig (chosen by %s): %w", chosen, err)
+	}
+	if config.BearerTokenFile == podTokenFile {
+		chosen = "the service account of the pod that this runs in"
 	}
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
 	config.UserAgent = "sundog"
@@ -103,16 +115,13 @@ func (c Cluster) overrides() *clientcmd.ConfigOverrides {
 		CurrentContext: c.ConfigContext,
 		Context:        api.Context{Cluster: c.ConfigContextCluster, AuthInfo: c.ConfigContextAuthInfo},
 		ClusterInfo: api.Cluster{
-			Server: c.Host, TLSServerName: c.TLSServerName, ProxyURL: c.ProxyURL, InsecureSkipTLSVerify: c.Insecure,
+			Server: c.server(), TLSServerName: c.TLSServerName, ProxyURL: c.ProxyURL, InsecureSkipTLSVerify: c.Insecure,
 			CertificateAuthorityData: pem(c.ClusterCACertificate),
 		},
 		AuthInfo: api.AuthInfo{
 			Token: c.Token, Username: c.Username, Password: c.Password,
 			ClientCertificateData: pem(c.ClientCertificate), ClientKeyData: pem(c.ClientKey),
 		},
-	}
-	if c.Host != "" && !strings.Contains(c.Host, "://") {
-		overrides.ClusterInfo.Server = "https://" + c.Host
 	}
 	if c.Exec != nil {
 		overrides.AuthInfo.Exec = &api.ExecConfig{
@@ -138,10 +147,16 @@ func pem(text string) []byte {
 	return []byte(text)
 }
 
+// podTokenFile is where pods find the token of their service account.
+const podTokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // It is a path.
+
 const unreachableRemedy = "See that the cluster is up and that its API server is reached from here (`kubectl version` asks it), or name another one: " +
 	"kubernetes = { config_path = ..., config_context = ... } in the provider block, or KUBECONFIG. What exists there is left as it is."
 
 // unreachable wraps an error that tells that nobody answered.
 func (c *connection) unreachable(err error) error {
+	if advice := hint(err); advice != "" {
+		err = fmt.Errorf("%w: %s", err, advice)
+	}
 	return &enclave.UnreachableError{Endpoint: c.config.Host, Chosen: c.chosen, Remedy: unreachableRemedy, Err: err}
 }

@@ -23,6 +23,9 @@ func (c *connection) translate(ctx context.Context, err error) error {
 	}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
+		if apierrors.IsUnauthorized(err) {
+			return fmt.Errorf("the API server at %s (chosen by %s) does not know who asks: %w: the token, certificate or password is wrong or has ended; renew it, or name another user", c.config.Host, c.chosen, err)
+		}
 		return err
 	}
 	_, byURL := errors.AsType[*url.Error](err)

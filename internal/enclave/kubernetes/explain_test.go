@@ -34,6 +34,12 @@ func TestKubernetesExplainsStarts(t *testing.T) {
 		"no node": {func(request *enclave.ServiceRequest) {
 			request.Spec.NodeSelectors = map[string]string{"sundog.dev/no-such": "label"}
 		}, []string{"no node takes its pod", "node affinity/selector"}},
+		"no node that is large enough": {func(request *enclave.ServiceRequest) {
+			request.Spec.MinCPU = 9_000_000
+		}, []string{"no node takes its pod", "Insufficient cpu"}},
+		"a device that no node has": {func(request *enclave.ServiceRequest) {
+			request.Spec.GPU = &plan.GPU{Count: 1, KubernetesDriver: "example.com/gpu"}
+		}, []string{"no node takes its pod", "Insufficient example.com/gpu"}},
 		"program that is not there": {func(request *enclave.ServiceRequest) {
 			request.Spec.Entrypoint = []string{"/no/such/program"}
 		}, []string{"/no/such/program", "no such file"}},
@@ -89,10 +95,10 @@ func TestKubernetesExplainsRemovals(t *testing.T) {
 	kept := &corev1.ConfigMap{TypeMeta: configMaps.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: "kept", Finalizers: []string{"example.com/hold"}}}
 	_, err = create(t.Context(), conn, configMaps, namespaceName(name), kept)
 	must(t, err)
-	ctx, cancel := contextFor(t, 12*time.Second)
+	ctx, cancel := contextFor(t, 30*time.Second)
 	defer cancel()
 	err = backend.RemoveEnclave(ctx, name)
-	mentions(t, err, name, namespaceName(name), "example.com/hold", "configmaps")
+	mentions(t, err, name, namespaceName(name), "example.com/hold", "configmaps", "configmap kept is left", "remove the enclave again")
 	must(t, conn.do(t.Context(), call{
 		verb: "PATCH", path: configMaps.path(namespaceName(name), "kept"), mediaType: "application/merge-patch+json",
 		body: map[string]any{"metadata": map[string]any{"finalizers": nil}},

@@ -53,12 +53,10 @@ func (l *lookouts) join(conn *connection, namespace string) *lookout {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	found := l.byNamespace[namespace]
-	if found == nil {
+	if found == nil || !found.enter() {
 		found = l.open(conn, namespace)
+		found.enter()
 	}
-	found.mutex.Lock()
-	defer found.mutex.Unlock()
-	found.waiters++
 	return found
 }
 
@@ -72,6 +70,17 @@ func (l *lookouts) open(conn *connection, namespace string) *lookout {
 	l.byNamespace[namespace] = opened
 	go opened.watch(ctx)
 	return opened
+}
+
+// enter counts one who waits, unless the lookout has failed.
+func (l *lookout) enter() bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.failure != nil {
+		return false
+	}
+	l.waiters++
+	return true
 }
 
 // leave tells that the caller does not wait any more.

@@ -230,7 +230,7 @@ func (b *Backend) nodeAddress(ctx context.Context, conn *connection) (string, er
 	if b.options.NodeAddress != "" {
 		return b.options.NodeAddress, nil
 	}
-	facts, err := b.nodeFacts(ctx, conn)
+	facts, err := b.nodeDetails(ctx, conn)
 	if err != nil {
 		return "", err
 	}

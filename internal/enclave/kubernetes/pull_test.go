@@ -1,9 +1,6 @@
 package kubernetes
 
 import (
-	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -34,20 +31,7 @@ func publish(t *testing.T) (address, image string) {
 // unload takes an image out of the nodes when the test ends.
 func unload(t *testing.T, image string) {
 	t.Helper()
-	t.Cleanup(func() { removeFromNodes(t, image) })
-}
-
-// removeFromNodes takes images out of the nodes, where the command in SUNDOG_TEST_KUBERNETES_UNLOAD can. Some may not be there.
-func removeFromNodes(t *testing.T, images ...string) {
-	t.Helper()
-	words := strings.Fields(os.Getenv("SUNDOG_TEST_KUBERNETES_UNLOAD"))
-	if len(words) == 0 || len(images) == 0 {
-		return
-	}
-	command := exec.CommandContext(context.Background(), words[0], append(words[1:], images...)...)
-	if text, err := command.CombinedOutput(); err != nil {
-		t.Logf("%v: %v: %s", images, err, text)
-	}
+	t.Cleanup(func() { enclavetest.RemoveFromNodes(t, image) })
 }
 
 // push makes a registry have an image of an archive, and gives its digest.

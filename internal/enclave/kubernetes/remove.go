@@ -111,6 +111,7 @@ func (c *connection) remains(ctx context.Context, name string, cause error) erro
 			reasons = append(reasons, fmt.Sprintf("pod %s on node %s is %s%s", left[i].Name, left[i].Spec.NodeName, left[i].Status.Phase, finalizers(left[i].Finalizers)))
 		}
 	}
+	reasons = append(reasons, c.leftovers(detached, namespace.Name)...)
 	if len(reasons) == 0 {
 		return fmt.Errorf("the namespace %q does not go: %w", namespace.Name, cause)
 	}

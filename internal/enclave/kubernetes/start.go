@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,11 +30,25 @@ func (b *Backend) StartService(ctx context.Context, name, service string) (*encl
 }
 
 func (b *Backend) startService(ctx context.Context, conn *connection, name, service string) (*enclave.Service, error) {
-	of, err := conn.find(ctx, name, service)
+	namespace := namespaceName(name)
+	// What is asked of the API server by lists is asked at the same time, as each may take a tenth of a second.
+	watching := b.pods.join(conn, namespace)
+	defer b.pods.leave(watching)
+	var of *parts
+	var aliases []corev1.HostAlias
+	group, groupContext := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		of, err = conn.find(groupContext, name, service)
+		return err
+	})
+	group.Go(func() (err error) {
+		aliases, err = conn.hostAliases(groupContext, namespace)
+		return err
+	})
+	err := group.Wait()
 	if err != nil {
 		return nil, err
 	}
-	namespace := namespaceName(name)
 	found := &enclave.Service{}
 	of.describe(found)
 	switch found.State {
@@ -49,7 +64,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 				return nil, err
 			}
 		}
-		if of.job, err = b.makeJob(ctx, conn, name, of.service); err != nil {
+		if of.job, err = b.makeJob(ctx, conn, name, of.service, aliases); err != nil {
 			return nil, err
 		}
 	case enclave.StateStarting, enclave.StateRemoving:
@@ -57,7 +72,7 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 	if of.job == nil {
 		return nil, errors.New("it was removed by somebody else while it was started")
 	}
-	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: of.service.Labels[labelGeneration], job: of.job.UID}
+	waiter := &startWaiter{conn: conn, namespace: namespace, service: service, generation: of.service.Labels[labelGeneration], job: of.job.UID, pods: watching}
 	pod, err := waiter.wait(ctx, &b.pods)
 	if err != nil {
 		return nil, conn.explainRefusal(ctx, of.service, err)
@@ -81,8 +96,8 @@ func (c *connection) clearJobs(ctx context.Context, of *parts) error {
 }
 
 // makeJob makes the Job that a service's Secret holds. The names that no Service can have are put into the pod's hosts file
-// as they are now.
-func (b *Backend) makeJob(ctx context.Context, c *connection, name string, service *corev1.Service) (*batchv1.Job, error) {
+// as they are when it is started.
+func (b *Backend) makeJob(ctx context.Context, c *connection, name string, service *corev1.Service, aliases []corev1.HostAlias) (*batchv1.Job, error) {
 	namespace := namespaceName(name)
 	job, err := c.jobOf(ctx, service)
 	if err != nil {
@@ -91,9 +106,7 @@ func (b *Backend) makeJob(ctx context.Context, c *connection, name string, servi
 	if err := b.renewPullSecret(ctx, c, service, &job.Spec.Template.Spec); err != nil {
 		return nil, err
 	}
-	if job.Spec.Template.Spec.HostAliases, err = c.hostAliases(ctx, namespace); err != nil {
-		return nil, err
-	}
+	job.Spec.Template.Spec.HostAliases = aliases
 	if err := c.applyPodPolicy(ctx, name, job); err != nil {
 		return nil, err
 	}

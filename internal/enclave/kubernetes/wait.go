@@ -41,8 +41,6 @@ type startWaiter struct {
 
 // wait gives the pod once its process has been started.
 func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, error) {
-	w.pods = all.join(w.conn, w.namespace)
-	defer all.leave(w.pods)
 	looks := time.NewTicker(lookInterval)
 	defer looks.Stop()
 	for {
@@ -75,11 +73,8 @@ func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, err
 // visit is done when the process has been started, and fails when it will not be.
 func (w *startWaiter) visit(pod *corev1.Pod) (done bool, err error) {
 	w.pod = pod
-	if status := containerStatus(pod, containerFiles); status != nil {
-		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
-			return false, fmt.Errorf("its files could not be put in place: exit code %d%s", ended.ExitCode, reasonText(ended.Reason, ended.Message))
-		}
-		if err := waitingFor(status); err != nil {
+	for _, container := range helperContainers {
+		if err := w.visitHelper(pod, container); err != nil {
 			return false, err
 		}
 	}
@@ -103,6 +98,21 @@ func (w *startWaiter) visit(pod *corev1.Pod) (done bool, err error) {
 		return false, err
 	}
 	return false, w.checkPlace(pod)
+}
+
+// helperContainers are those of Sundog's own.
+var helperContainers = []string{containerOwners, containerFiles, containerGuard}
+
+// visitHelper fails where a container beside the service's will not do its work.
+func (w *startWaiter) visitHelper(pod *corev1.Pod, container string) error {
+	status := containerStatus(pod, container)
+	if status == nil {
+		return nil
+	}
+	if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 && container != containerGuard {
+		return fmt.Errorf("its files could not be put in place: exit code %d%s", ended.ExitCode, reasonText(ended.Reason, ended.Message))
+	}
+	return waitingFor(status)
 }
 
 // startFailures are the reasons for which a container has "ended" that never ran.
@@ -151,6 +161,9 @@ func (w *startWaiter) checkPlace(pod *corev1.Pod) error {
 	return nil
 }
 
+// cacheMessage is what a node says that has not read a ConfigMap or Secret in time.
+const cacheMessage = "cache: timed out waiting for the condition"
+
 // look reads the events of a service that does not start: they tell what its pod does not.
 func (w *startWaiter) look(ctx context.Context) error {
 	if w.pod != nil {
@@ -171,23 +184,25 @@ func (w *startWaiter) look(ctx context.Context) error {
 			}
 		case event.Reason == "TriggeredScaleUp":
 			w.unplaced = time.Now() // A node is on its way.
-		case event.Reason == "FailedMount" || event.Reason == "FailedAttachVolume":
+		case strings.Contains(event.Message, cacheMessage):
+			// The node is busy, and asks again by itself.
+		case slices.Contains(volumeFailures, event.Reason) && concernsVolumes(event, w.pod):
 			if w.failedMount.IsZero() {
 				w.failedMount = time.Now()
 			}
-			if time.Since(w.failedMount) > mountPatience {
-				return fmt.Errorf("its volumes cannot be mounted: %s", event.Message)
+			if time.Since(w.failedMount) > patienceWith(event) {
+				return fmt.Errorf("its volumes cannot be had: %s: %s%s", event.Reason, event.Message, storageRemedy(event))
 			}
 		}
 	}
 	return nil
 }
 
-// events gives what Kubernetes tells of the Job and the pod, no older than some time.
+// events gives what Kubernetes tells of the Job, the pod and its volumes, no older than some time.
 func (w *startWaiter) events(ctx context.Context, age time.Duration) ([]corev1.Event, error) {
 	names := []string{jobName(w.service, w.generation)}
 	if w.pod != nil {
-		names = append(names, w.pod.Name)
+		names = append(append(names, w.pod.Name), claimsOf(w.pod)...)
 	}
 	return w.pods.eventsOf(ctx, age, names...)
 }
@@ -210,7 +225,7 @@ func (w *startWaiter) explain(ctx context.Context, cause error) error {
 		}
 	}
 	if w.pod != nil {
-		for _, container := range []string{containerFiles, containerService} {
+		for _, container := range []string{containerOwners, containerFiles, containerService} {
 			if lines := w.logs(detached, container); lines != "" {
 				fmt.Fprintf(&text, "\n%s%s", lines, volumeRemedy(w.pod, container, lines))
 			}
@@ -232,7 +247,7 @@ func (w *startWaiter) logs(ctx context.Context, container string) string {
 	if err != nil {
 		return ""
 	}
-	if container == containerFiles {
+	if container != containerService {
 		return describeAgent(string(content))
 	}
 	return strings.TrimSpace(string(content))

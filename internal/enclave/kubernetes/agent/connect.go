@@ -194,16 +194,7 @@ func sendDatagrams(fd int) {
 	}
 }
 
-func fill(buffer []byte) bool {
-	for len(buffer) > 0 {
-		count, err := descriptor(0).Read(buffer)
-		if err != nil {
-			return false
-		}
-		buffer = buffer[count:]
-	}
-	return true
-}
+func fill(buffer []byte) bool { return fillFrom(0, buffer) }
 
 func receiveDatagrams(fd int) {
 	buffer := make([]byte, 2+1<<16)
@@ -225,6 +216,9 @@ func receiveDatagrams(fd int) {
 // guard stands beside a service in its pod. When the pod is asked to end it fails, so that Kubernetes does not take a
 // service that was drained and ended without an error for one that has done its work; when the service has ended by
 // itself there is nothing to guard. Pods share one process namespace, in which the first process is the pod's own.
+//
+// A service and its guard are asked to end separately, and on a busy node the service may be asked, and be gone, well before the
+// guard hears of it. So the guard stays for a while; whoever looks at the service sees that it has ended all the same.
 func guard() {
 	syscall.Umask(0)
 	ended := make(chan bool)
@@ -245,11 +239,19 @@ func guard() {
 	}()
 	select {
 	case <-ended:
+	case <-asked:
+		syscall.Exit(codeFailed)
+	}
+	select {
+	case <-time.After(guardTime):
 		syscall.Exit(0)
 	case <-asked:
 		syscall.Exit(codeFailed)
 	}
 }
+
+// guardTime is how long after a service's end its guard may still be told that it was asked for.
+const guardTime = 5 * time.Second
 
 // otherProcess finds a process that is neither the pod's first one nor the guard; 0 if there is none.
 func otherProcess() int {
