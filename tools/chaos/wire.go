@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log"
@@ -11,6 +10,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/tools/cluster"
 )
 
 // wire stands between what is tested and the engine. It passes everything on, counts the calls that change something, and
@@ -72,8 +73,8 @@ func (w *wire) open(ctx context.Context) error {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if err := readAhead(r); err != nil {
-			panic(http.ErrAbortHandler)
+		if err := cluster.Buffer(r); err != nil {
+			panic(http.ErrAbortHandler) // Whoever asked has gone.
 		}
 		proxy.ServeHTTP(rw, w.note(r))
 	})}
@@ -82,20 +83,6 @@ func (w *wire) open(ctx context.Context) error {
 	w.mutex.Unlock()
 	go func() { _ = server.Serve(listener) }() // It ends when the wire is closed.
 	return nil
-}
-
-// readAheadBytes is up to which size a call is read before it is passed on.
-const readAheadBytes = 1 << 20
-
-// readAhead reads a small call whole. The server ends what is left of a call's body as soon as an answer is passed on, and
-// the end itself counts: whoever still looks for it, as an answer came faster than that, breaks off the answer.
-func readAhead(r *http.Request) error {
-	if r.ContentLength <= 0 || r.ContentLength > readAheadBytes {
-		return nil
-	}
-	content, err := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(content))
-	return err
 }
 
 // close has every call fail as if there were no engine.
