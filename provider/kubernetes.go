@@ -64,11 +64,16 @@ func kubernetesSchema() schema.SingleNestedAttribute {
 			"storage_class": text("Storage class of persistent directories. Default: the cluster's. Environment: `SUNDOG_KUBERNETES_STORAGE_CLASS`."),
 			"storage_size_mb": schema.Int64Attribute{
 				Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
-				MarkdownDescription: "Size in megabytes of persistent directories for which the package names none. Default `1024`.",
+				MarkdownDescription: "Size in megabytes of persistent directories for which the package names none. Default `1024`. Environment: `SUNDOG_KUBERNETES_STORAGE_SIZE_MB`.",
 			},
 			"storage_access_mode": schema.StringAttribute{
 				Optional: true, Validators: []validator.String{stringvalidator.OneOf("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")},
-				MarkdownDescription: "Access mode of persistent directories. Default `ReadWriteOnce`.",
+				MarkdownDescription: "Access mode of persistent directories. Default `ReadWriteOnce`. Environment: `SUNDOG_KUBERNETES_STORAGE_ACCESS_MODE`.",
+			},
+			"artifact_storage_mb": schema.Int64Attribute{
+				Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
+				MarkdownDescription: "Size in megabytes of the volume that keeps an enclave's large files artifacts, those of more than about 30 MiB when packed. " +
+					"It is made when the first of them is stored. Default `10240`. Environment: `SUNDOG_KUBERNETES_ARTIFACT_STORAGE_MB`.",
 			},
 			"expose": schema.StringAttribute{
 				Optional: true, Validators: []validator.String{stringvalidator.OneOf(kubernetes.ExposeNodePort)},
@@ -93,7 +98,8 @@ func (r *reader) kubernetes(v attr.Value) kubernetes.Options {
 			TLSServerName: text("tls_server_name"), ProxyURL: text("proxy_url"), Exec: r.exec(given["exec"]),
 		},
 		StorageClass: text("storage_class"), StorageSizeMB: r.number("kubernetes.storage_size_mb", given["storage_size_mb"]), AccessMode: text("storage_access_mode"),
-		Expose: text("expose"), NodeAddress: text("node_address"),
+		ArtifactStorageMB: r.number("kubernetes.artifact_storage_mb", given["artifact_storage_mb"]),
+		Expose:            text("expose"), NodeAddress: text("node_address"),
 	}
 	r.images(given, &options)
 	options.Cluster.Insecure = r.truth("kubernetes.insecure", given["insecure"])

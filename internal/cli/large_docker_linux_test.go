@@ -22,6 +22,19 @@ const (
 	memoryBytes = 200 << 20
 )
 
+// largePackage mounts the artifact in two services, and stores what one of them has changed.
+const largePackage = `def run(plan, image, program):
+    data = plan.upload_files("./data", name="data")
+    for name in ["one", "two"]:
+        plan.add_service(name, ServiceConfig(image=image, entrypoint=[program], cmd=["serve"], files={
+            "/data": data if name == "one" else Directory(artifact_names=[data], user=User(uid=42), mode="0440"),
+        }))
+    plan.exec("one", ExecRecipe(command=[program, "write", "/data/small.txt", "changed"]))
+    plan.store_service_files("one", "/data", name="stored")
+    sums = [plan.exec(name, ExecRecipe(command=[program, "sum", "/data/big"]))["output"] for name in ["one", "two"]]
+    return sums + [plan.exec("two", ExecRecipe(command=[program, "cat", "/data/small.txt"]))["output"]]
+`
+
 // randomFile writes a file that cannot be compressed and gives its SHA-256.
 func randomFile(t *testing.T, name string, size int64) string {
 	t.Helper()
@@ -118,17 +131,7 @@ func TestDockerLargeArtifact(t *testing.T) {
 	folder := writeFiles(t, map[string]string{
 		"kurtosis.yml":   "name: github.com/acme/large\n",
 		"data/small.txt": "small",
-		"main.star": `def run(plan, image, program):
-    data = plan.upload_files("./data", name="data")
-    for name in ["one", "two"]:
-        plan.add_service(name, ServiceConfig(image=image, entrypoint=[program], cmd=["serve"], files={
-            "/data": data if name == "one" else Directory(artifact_names=[data], user=User(uid=42), mode="0440"),
-        }))
-    plan.exec("one", ExecRecipe(command=[program, "write", "/data/small.txt", "changed"]))
-    plan.store_service_files("one", "/data", name="stored")
-    sums = [plan.exec(name, ExecRecipe(command=[program, "sum", "/data/big"]))["output"] for name in ["one", "two"]]
-    return sums + [plan.exec("two", ExecRecipe(command=[program, "cat", "/data/small.txt"]))["output"]]
-`,
+		"main.star":      largePackage,
 	})
 	sum := randomFile(t, filepath.Join(folder, "data", "big"), largeBytes)
 	output := command(t, program, "run", folder, "--enclave", name, "--args", args)

@@ -264,6 +264,7 @@ func (a *ahead) put(ctx context.Context, stored *task, digest string, tree *plan
 	if stored.err = ctx.Err(); stored.err != nil {
 		return
 	}
+	ctx = enclave.WithImages(ctx, a.x.world.readyImages())
 	if stored.err = a.x.engine.backend.PutArtifact(ctx, a.x.request.Enclave, digest, tree.WriteTar); stored.err == nil {
 		a.x.world.setStored(digest)
 	}

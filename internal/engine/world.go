@@ -2,6 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -122,6 +125,15 @@ func (w *world) image(image plan.Image) (enclave.Image, bool) {
 	defer w.mutex.Unlock()
 	found, ok := w.images[imageKey(image)]
 	return found, ok
+}
+
+// readyImages gives all images that were made ready, in an order that stays.
+func (w *world) readyImages() []enclave.Image {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	ready := slices.Collect(maps.Values(w.images))
+	slices.SortFunc(ready, func(a, b enclave.Image) int { return strings.Compare(a.Name, b.Name) })
+	return ready
 }
 
 func (w *world) setImage(image plan.Image, ready enclave.Image) {

@@ -53,6 +53,13 @@ func RunImages(t *testing.T, backend enclave.Backend, images Images) {
 	runAll(t, backend, images, slices.Concat(imageBehaviours, builderBehaviours))
 }
 
+// RunArtifacts checks only what has to do with files artifacts, for backends that have several ways to keep them.
+func RunArtifacts(t *testing.T, backend enclave.Backend, images Images, without ...string) {
+	t.Helper()
+	all := slices.Concat(artifactBehaviours, fileBehaviours, storageBehaviours)
+	runAll(t, backend, images, slices.DeleteFunc(all, func(item behaviour) bool { return slices.Contains(without, item.name) }))
+}
+
 func runAll(t *testing.T, backend enclave.Backend, images Images, behaviours []behaviour) {
 	t.Helper()
 	for _, item := range behaviours {
@@ -60,6 +67,7 @@ func runAll(t *testing.T, backend enclave.Backend, images Images, behaviours []b
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
+			ctx = enclave.WithImages(ctx, []enclave.Image{{Name: images.Service, Origin: "local", Policy: enclave.ImageMissing}})
 			item.test(&fixture{T: t, ctx: ctx, backend: backend, images: images})
 		})
 	}

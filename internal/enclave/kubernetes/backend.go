@@ -22,6 +22,9 @@ type Options struct {
 	StorageSizeMB int64
 	// AccessMode of persistent directories; empty means ReadWriteOnce.
 	AccessMode string
+	// ArtifactStorageMB is the size of the volume that keeps an enclave's large files artifacts; 0 means 10240. It is made
+	// when the first of them is stored.
+	ArtifactStorageMB int64
 	// Expose says how ports are published: ExposeNone or ExposeNodePort.
 	Expose string
 	// NodeAddress is where node ports are reached; empty means the address of a node that the cluster tells.
@@ -60,10 +63,14 @@ type Backend struct {
 	failure    error
 
 	tunnels tunnels
-	pods    lookouts
-	agents  agents
-	nodes   nodeFacts
-	holds   lockholder.Holds
+	// storing is held while the store of an enclave is brought up.
+	storing sync.Mutex
+	// partsKept is how many Secrets an artifact may take before it goes into the store.
+	partsKept int
+	pods      lookouts
+	agents    agents
+	nodes     nodeFacts
+	holds     lockholder.Holds
 	// logins are the user's credentials by registry, named those of Secrets.
 	logins, named freshEntries
 	// loading is held while an image is loaded into the nodes, loaded are those that this process has loaded.
@@ -78,7 +85,7 @@ var (
 
 // New prepares a backend; it connects when it is first used.
 func New(options Options) *Backend {
-	backend := &Backend{options: options, logger: options.Logger, silence: options.Silence}
+	backend := &Backend{options: options, logger: options.Logger, silence: options.Silence, partsKept: mostParts}
 	if backend.logger == nil {
 		backend.logger = slog.New(slog.DiscardHandler)
 	}

@@ -30,18 +30,23 @@ func (b *Backend) copyFrom(ctx context.Context, conn *connection, name, service,
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	reader, writer := io.Pipe()
-	go func() {
+	// An archive is never empty, so its first byte tells that the path could be read.
+	return conn.stream(ctx, func(ctx context.Context, output io.Writer) error {
 		var complaint bytes.Buffer
-		code, err := conn.run(ctx, of.pod, []string{agentProgram, "copy", path}, remotecommand.StreamOptions{Stdout: writer, Stderr: &complaint})
+		code, err := conn.run(ctx, of.pod, []string{agentProgram, "copy", path}, remotecommand.StreamOptions{Stdout: output, Stderr: &complaint})
 		if err == nil {
 			err = agentError(code, complaint.String())
 		}
-		writer.CloseWithError(err) // Nil stands for the end.
-	}()
+		return err
+	})
+}
+
+// stream gives what a call writes as something to read. An output without a first byte is an error.
+func (c *connection) stream(ctx context.Context, run func(context.Context, io.Writer) error) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(run(ctx, writer)) }() // Nil stands for the end.
 	buffered := bufio.NewReaderSize(reader, 1<<16)
-	// An archive is never empty, so its first byte tells that the path could be read.
 	if _, err := buffered.Peek(1); err != nil {
 		cancel()
 		if errors.Is(err, io.EOF) {

@@ -16,6 +16,7 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 		"KUBE_CLUSTER_CA_CERT_DATA": &c.ClusterCACertificate, "KUBE_CLIENT_CERT_DATA": &c.ClientCertificate, "KUBE_CLIENT_KEY_DATA": &c.ClientKey,
 		"KUBE_TLS_SERVER_NAME": &c.TLSServerName, "KUBE_PROXY_URL": &c.ProxyURL,
 		"SUNDOG_KUBERNETES_STORAGE_CLASS": &o.StorageClass, "SUNDOG_KUBERNETES_EXPOSE": &o.Expose, "SUNDOG_KUBERNETES_NODE_ADDRESS": &o.NodeAddress,
+		"SUNDOG_KUBERNETES_STORAGE_ACCESS_MODE": &o.AccessMode,
 	} {
 		if *target == "" {
 			*target = getenv(variable)
@@ -33,6 +34,9 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 			return o, fmt.Errorf("KUBE_INSECURE is %q: give true or false", text)
 		}
 		c.Insecure = insecure
+	}
+	if err := o.storageDefaults(getenv); err != nil {
+		return o, err
 	}
 	o.imageDefaults(getenv)
 	o.imageBuildDefaults(getenv)

@@ -141,29 +141,3 @@ func TestKubernetesHealsEnclaves(t *testing.T) {
 		})
 	}
 }
-
-// What is too large for the cluster's database is refused, and nothing of it stays.
-func TestKubernetesRefusesHugeArtifacts(t *testing.T) {
-	t.Parallel()
-	backend := kubernetesBackend(t)
-	name := makeEnclave(t, backend)
-	err := backend.PutArtifact(t.Context(), name, "huge", func(w io.Writer) error {
-		block := make([]byte, 1<<20)
-		source := rand.NewChaCha8([32]byte{1})
-		for range 40 {
-			_, _ = source.Read(block) // It never fails.
-			if _, err := w.Write(block); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	mentions(t, err, "huge", name, "31 MiB", "persistent directory")
-	conn, err := backend.connect()
-	must(t, err)
-	left, err := list[corev1.Secret](t.Context(), conn, secrets, namespaceName(name), ofRole(rolePart))
-	must(t, err)
-	if len(left) > 0 {
-		t.Errorf("%d parts are left", len(left))
-	}
-}

@@ -27,6 +27,7 @@ const (
 	roleRecord    = "record"
 	rolePart      = "part" // a part of a record or artifact that is too large for one Secret
 	roleArtifact  = "artifact"
+	roleStore     = "store" // what keeps the enclave's large artifacts
 	roleVolume    = "volume"
 	roleLock      = "lock"
 	roleAgent     = "agent"

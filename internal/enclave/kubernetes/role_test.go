@@ -112,9 +112,11 @@ func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
 	tree, err := plan.NewFileTree([]plan.File{plan.TextFile("a.txt", 0o644, "alpha")})
 	must(t, err)
 	must(t, backend.PutArtifact(ctx, name, "d1", tree.WriteTar))
+	backend.partsKept = 0
+	stored := putFile(t, backend, images.Service, name, "beta")
 	request := serviceRequest(t, backend, images.Service, func(request *enclave.ServiceRequest) {
-		request.Spec.Files = map[string]plan.Mount{"/keep": {PersistentKey: "store"}, "/data": {Artifacts: []string{"d1"}}}
-		request.Artifacts = map[string]string{"d1": "d1"}
+		request.Spec.Files = map[string]plan.Mount{"/keep": {PersistentKey: "store"}, "/data": {Artifacts: []string{"d1"}}, "/large": {Artifacts: []string{"d2"}}}
+		request.Artifacts = map[string]string{"d1": "d1", "d2": stored}
 		request.Spec.Aliases = []string{"legacy", "db.example.com"}
 	})
 	must(t, createAndStart(ctx, backend, name, request))
@@ -148,7 +150,7 @@ func TestKubernetesNeedsNoMoreThanItsRole(t *testing.T) {
 	_, err = backend.Observe(ctx, name)
 	must(t, err)
 	must(t, backend.RemoveService(ctx, name, "api"))
-	must(t, backend.RemoveArtifacts(ctx, name, []string{"d1"}))
+	must(t, backend.RemoveArtifacts(ctx, name, []string{"d1", stored}))
 	must(t, backend.RemoveEnclave(ctx, name))
 }
 

@@ -49,7 +49,7 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	}
 	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options}
 	work.nameLasting()
-	if work.artifacts, err = conn.findArtifacts(ctx, name, request); err != nil {
+	if work.artifacts, err = b.findArtifacts(ctx, conn, name, request); err != nil {
 		return nil, err
 	}
 	architecture, pinned, err := b.architecture(ctx, conn, request)
@@ -128,14 +128,15 @@ func (c *connection) predecessor(ctx context.Context, name string, request encla
 	return before, nil
 }
 
-// storedArtifact is where an artifact is.
+// storedArtifact is where an artifact is: in parts, or a file of the store.
 type storedArtifact struct {
 	object, generation string
 	parts              int
+	file               string
 }
 
 // findArtifacts looks up what a service mounts, by digest.
-func (c *connection) findArtifacts(ctx context.Context, name string, request enclave.ServiceRequest) (map[string]storedArtifact, error) {
+func (b *Backend) findArtifacts(ctx context.Context, conn *connection, name string, request enclave.ServiceRequest) (map[string]storedArtifact, error) {
 	mounted := false
 	for _, mount := range request.Spec.Files {
 		mounted = mounted || len(mount.Mounted()) > 0
@@ -144,10 +145,11 @@ func (c *connection) findArtifacts(ctx context.Context, name string, request enc
 	if !mounted {
 		return found, nil
 	}
-	stored, err := c.named(ctx, name, roleArtifact)
+	stored, err := conn.wholeArtifacts(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	large := false
 	for _, mountPath := range slices.Sorted(maps.Keys(request.Spec.Files)) {
 		for _, artifact := range request.Spec.Files[mountPath].Mounted() {
 			digest, known := request.Artifacts[artifact]
@@ -162,14 +164,24 @@ func (c *connection) findArtifacts(ctx context.Context, name string, request enc
 			if err != nil {
 				return nil, fmt.Errorf("artifact %q: annotation %s: %w", artifact, annotationParts, err)
 			}
-			found[digest] = storedArtifact{item.Name, item.Labels[labelGeneration], count}
+			found[digest] = storedArtifact{object: item.Name, generation: item.Labels[labelGeneration], parts: count}
+			if item.Annotations[annotationStore] != "" {
+				large = true
+				found[digest] = storedArtifact{file: storedFile(item.ObjectMeta)}
+			}
 		}
 	}
-	return found, c.checkMoves(ctx, name, request)
+	if large {
+		// Whoever has removed a part of the store did it no good; a pod would wait for it.
+		if _, err := b.ensureStore(enclave.WithImages(ctx, []enclave.Image{request.Image}), conn, name); err != nil {
+			return nil, err
+		}
+	}
+	return found, b.checkMoves(ctx, conn, name, request)
 }
 
 // checkMoves makes sure that files which are to be moved are there.
-func (c *connection) checkMoves(ctx context.Context, name string, request enclave.ServiceRequest) error {
+func (b *Backend) checkMoves(ctx context.Context, conn *connection, name string, request enclave.ServiceRequest) error {
 	for _, source := range slices.Sorted(maps.Keys(request.Spec.FilesToBeMoved)) {
 		mountPath, below, found := mountOf(request.Spec, source)
 		if !found || request.Spec.Files[mountPath].PersistentKey != "" {
@@ -181,7 +193,7 @@ func (c *connection) checkMoves(ctx context.Context, name string, request enclav
 				break
 			}
 			var err error
-			if there, err = c.artifactHas(ctx, name, request.Artifacts[artifact], below); err != nil {
+			if there, err = b.artifactHas(ctx, conn, name, request.Artifacts[artifact], below); err != nil {
 				return fmt.Errorf("move %s: artifact %q: %w", source, artifact, err)
 			}
 		}
@@ -192,8 +204,8 @@ func (c *connection) checkMoves(ctx context.Context, name string, request enclav
 	return nil
 }
 
-func (c *connection) artifactHas(ctx context.Context, name, digest, file string) (bool, error) {
-	stream, err := c.artifact(ctx, name, digest)
+func (b *Backend) artifactHas(ctx context.Context, conn *connection, name, digest, file string) (bool, error) {
+	stream, err := b.artifact(ctx, conn, name, digest)
 	if err != nil {
 		return false, err
 	}
@@ -263,8 +275,8 @@ func (c *connection) makeClaims(ctx context.Context, work *workload, manifest *c
 		if work.options.StorageClass != "" {
 			claim.Spec.StorageClassName = &work.options.StorageClass
 		}
-		if _, err := create(ctx, c, claims, namespaceName(work.enclave), claim); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("make the volume for %s: %w", mountPath, inEnclave(work.enclave, err))
+		if err := c.makeClaim(ctx, work.enclave, claim); err != nil {
+			return fmt.Errorf("make the volume for %s: %w", mountPath, err)
 		}
 	}
 	return nil

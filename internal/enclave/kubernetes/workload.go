@@ -421,6 +421,10 @@ func (w *workload) unpackWords(pod *corev1.PodSpec, sources map[string]string, a
 	var words []string
 	for _, artifact := range artifacts {
 		digest := w.request.Artifacts[artifact]
+		if file := w.artifacts[digest].file; file != "" {
+			words = append(words, w.fetchWords(pod, file, folder)...)
+			continue
+		}
 		if sources[digest] == "" {
 			sources[digest] = w.addArtifact(pod, digest, len(sources))
 		}

@@ -194,16 +194,7 @@ func sendDatagrams(fd int) {
 	}
 }
 
-func fill(buffer []byte) bool {
-	for len(buffer) > 0 {
-		count, err := descriptor(0).Read(buffer)
-		if err != nil {
-			return false
-		}
-		buffer = buffer[count:]
-	}
-	return true
-}
+func fill(buffer []byte) bool { return fillFrom(0, buffer) }
 
 func receiveDatagrams(fd int) {
 	buffer := make([]byte, 2+1<<16)

@@ -29,6 +29,7 @@ type filling struct {
 //	open TARGET           lets everybody make files in a folder that is there
 //	folder TARGET         makes a folder
 //	unpack SOURCE TARGET  unpacks an artifact, whose parts are the files of the folder SOURCE, into the folder TARGET
+//	fetch FILE TARGET     unpacks an artifact that the store has, by what the folder of access says, into the folder TARGET
 //	copy SOURCE TARGET    copies what the image has at SOURCE into the folder TARGET
 //	fresh TARGET          passes over all up to keep if TARGET is there; otherwise it is made beside its final place
 //	keep TARGET           puts it into its final place, so that one which is there is whole
@@ -40,7 +41,7 @@ func files(arguments []string) {
 	for len(arguments) > 0 {
 		operation := arguments[0]
 		operands := 1
-		if operation == "unpack" || operation == "copy" || operation == "owner" {
+		if operation == "unpack" || operation == "fetch" || operation == "copy" || operation == "owner" {
 			operands = 2
 		}
 		if len(arguments) <= operands {
@@ -75,6 +76,8 @@ func (f *filling) do(operation string, operands []string) error {
 		return f.folder(operands[0])
 	case "unpack":
 		return f.unpack(operands[0], operands[1])
+	case "fetch":
+		return f.unpackStream(&remote{access: storeAccess, port: storePort, file: operands[0]}, operands[0], operands[1])
 	case "copy":
 		return f.copyImage(operands[0], operands[1])
 	case "fresh":
@@ -168,7 +171,6 @@ func (p *parts) Read(buffer []byte) (int, error) {
 }
 
 func (f *filling) unpack(source, target string) error {
-	target = f.placeOf(target)
 	found, errno := names(source)
 	if errno != 0 {
 		return &pathError{source, errno}
@@ -180,6 +182,17 @@ func (f *filling) unpack(source, target string) error {
 			content.names = append(content.names, name)
 		}
 	}
+	return f.unpackStream(content, source, target)
+}
+
+// Where the store of large artifacts is, and what it is asked with (see the package kubernetes).
+const (
+	storeAccess = "/.sundog/artifacts/store"
+	storePort   = 9096
+)
+
+func (f *filling) unpackStream(content io.Reader, source, target string) error {
+	target = f.placeOf(target)
 	unzipped, err := gzip.NewReader(content)
 	if err != nil {
 		return &pathError{source, err}

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Agent is the one helper that Sundog needs inside a pod: a static program that works in any image, an empty one too. It
-// unpacks files artifacts, copies paths out, gives commands an environment, tells whether a port is open, and stands guard
+// unpacks files artifacts, keeps large ones, copies paths out, gives commands an environment, tells whether a port is open, and stands guard
 // beside a service. It uses neither fmt nor os nor net, as it has to fit into two ConfigMaps (see the package split).
 package main
 
@@ -24,6 +24,8 @@ func main() {
 	switch arguments[1] {
 	case "files":
 		files(rest)
+	case "store":
+		store(rest)
 	case "copy":
 		copyOut(rest)
 	case "exec":
