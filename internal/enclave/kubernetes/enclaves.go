@@ -70,6 +70,15 @@ func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enc
 			}
 			continue
 		}
+		if isPremade(namespace) {
+			namespace, err = c.takeOver(ctx, namespace, spec)
+			if apierrors.IsConflict(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 		if err := checkOwner(namespace, spec); err != nil {
 			return nil, err
 		}
