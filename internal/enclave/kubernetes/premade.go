@@ -18,7 +18,9 @@ import (
 // namespace may not be deleted a removal leaves it as empty as it was.
 
 // isPremade tells whether nobody owns a namespace yet.
-func isPremade(namespace *corev1.Namespace) bool { return namespace.Annotations[enclave.LabelOwner] == "" }
+func isPremade(namespace *corev1.Namespace) bool {
+	return namespace.Annotations[enclave.LabelOwner] == ""
+}
 
 // takeOver makes a namespace that nobody owns this owner's enclave.
 func (c *connection) takeOver(ctx context.Context, namespace *corev1.Namespace, spec enclave.Spec) (*corev1.Namespace, error) {
