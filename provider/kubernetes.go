@@ -9,8 +9,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
-
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/kubernetes"
 )
 
@@ -28,7 +26,7 @@ func kubernetesSchema() schema.SingleNestedAttribute {
 		MarkdownDescription: "The Kubernetes cluster to use with `backend = \"kubernetes\"`. What is not given comes from the kubeconfig, or from the " +
 			"variables of the Kubernetes provider (`KUBE_CONFIG_PATH`, `KUBE_CTX`, `KUBE_HOST`, `KUBE_TOKEN` and so on). Values may come from a " +
 			"cluster that the same apply makes.",
-		Attributes: withImages(map[string]schema.Attribute{
+		Attributes: withExposure(withImages(map[string]schema.Attribute{
 			"config_path": schema.StringAttribute{
 				Optional: true, Validators: []validator.String{stringvalidator.ConflictsWith(paths)},
 				MarkdownDescription: "Path of a kubeconfig file. Default: `KUBECONFIG`, then `~/.kube/config`, then the service account of the pod that this runs in.",
@@ -75,13 +73,7 @@ func kubernetesSchema() schema.SingleNestedAttribute {
 				MarkdownDescription: "Size in megabytes of the volume that keeps an enclave's large files artifacts, those of more than about 30 MiB when packed. " +
 					"It is made when the first of them is stored. Default `10240`. Environment: `SUNDOG_KUBERNETES_ARTIFACT_STORAGE_MB`.",
 			},
-			"expose": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{stringvalidator.OneOf(kubernetes.ExposeNodePort)},
-				MarkdownDescription: "How ports are published: `NodePort`. Default: not at all; `sundog forward` reaches them through the API server. " +
-					"Environment: `SUNDOG_KUBERNETES_EXPOSE`.",
-			},
-			"node_address": text("Address under which node ports are reached. Default: an address of one of the nodes. Environment: `SUNDOG_KUBERNETES_NODE_ADDRESS`."),
-		}),
+		})),
 	}
 }
 
@@ -99,8 +91,8 @@ func (r *reader) kubernetes(v attr.Value) kubernetes.Options {
 		},
 		StorageClass: text("storage_class"), StorageSizeMB: r.number("kubernetes.storage_size_mb", given["storage_size_mb"]), AccessMode: text("storage_access_mode"),
 		ArtifactStorageMB: r.number("kubernetes.artifact_storage_mb", given["artifact_storage_mb"]),
-		Expose:            text("expose"), NodeAddress: text("node_address"),
 	}
+	r.exposure(given, &options)
 	r.images(given, &options)
 	options.Cluster.Insecure = r.truth("kubernetes.insecure", given["insecure"])
 	return options
@@ -113,19 +105,7 @@ func (r *reader) exec(v attr.Value) *kubernetes.Exec {
 	}
 	plugin := &kubernetes.Exec{
 		APIVersion: r.text("kubernetes.exec.api_version", given["api_version"]), Command: r.text("kubernetes.exec.command", given["command"]),
-		Args: r.texts("kubernetes.exec.args", given["args"]), Env: map[string]string{},
-	}
-	environment := given["env"]
-	if environment == nil || environment.IsNull() {
-		return plugin
-	}
-	variables, ok := environment.(basetypes.MapValue)
-	if !ok || variables.IsUnknown() {
-		r.unknown = append(r.unknown, "kubernetes.exec.env")
-		return plugin
-	}
-	for name, value := range variables.Elements() {
-		plugin.Env[name] = r.text("kubernetes.exec.env", value)
+		Args: r.texts("kubernetes.exec.args", given["args"]), Env: r.pairs("kubernetes.exec.env", given["env"]),
 	}
 	return plugin
 }

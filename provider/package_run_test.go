@@ -53,6 +53,17 @@ func shop(files map[string]string) acctest.Interpreter {
 	}
 }
 
+// shopWithPort is a package whose only service has one port, "dns".
+func shopWithPort(port plan.Port) acctest.Interpreter {
+	return func(session.PackageRequest) (*plan.Plan, error) {
+		return &plan.Plan{PackageName: "github.com/acme/shop", Instructions: []plan.Instruction{
+			{Name: "add_service", Position: plan.Position{File: "main.star", Line: 2, Column: 5}, Operation: &plan.AddServices{
+				Services: []plan.ServiceSpec{{Name: "api", Image: plan.Image{Name: "api:1"}, Ports: map[string]plan.Port{"dns": port}}},
+			}},
+		}}, nil
+	}
+}
+
 type runFixture struct {
 	*acctest.Server
 	backend *memory.Backend

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -19,10 +20,14 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/provider/inventory"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/packagedata"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/packagerun"
+	"github.com/sundog-dev/terraform-provider-sundog/provider/portforward"
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
-var _ provider.Provider = (*sundogProvider)(nil)
+var (
+	_ provider.Provider                       = (*sundogProvider)(nil)
+	_ provider.ProviderWithEphemeralResources = (*sundogProvider)(nil)
+)
 
 type sundogProvider struct {
 	version  string
@@ -60,6 +65,11 @@ func (p *sundogProvider) DataSources(context.Context) []func() datasource.DataSo
 	return []func() datasource.DataSource{inventory.NewDataSource, packagedata.NewDataSource}
 }
 
+// EphemeralResources implements provider.ProviderWithEphemeralResources.
+func (p *sundogProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{portforward.New}
+}
+
 // Configure implements provider.Provider. It connects to nothing.
 func (p *sundogProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
 	var model providerModel
@@ -83,7 +93,7 @@ func (p *sundogProvider) Configure(ctx context.Context, req provider.ConfigureRe
 		return
 	}
 	configured := session.New(ctx, *settings, p.builders)
-	resp.ResourceData, resp.DataSourceData = configured, configured
+	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = configured, configured, configured
 }
 
 // settings fills in environment variables and defaults: the provider block first, then the environment, then a default.

@@ -59,6 +59,8 @@ type portDocument struct {
 	// Host and HostPort are empty and zero for a port that is not published.
 	Host     string `json:"host"`
 	HostPort int    `json:"host_port"`
+	// URL is empty for a port that is not published, and for one whose application protocol nobody names.
+	URL string `json:"url"`
 }
 
 // inside is the port's number and protocol within the enclave.
@@ -68,11 +70,14 @@ func (p portDocument) inside() string {
 
 // address is where the port is reached from the user's machine; empty for one that is not published.
 func (p portDocument) address() string {
-	if p.HostPort == 0 {
+	if p.HostPort == 0 || p.Host == "" {
 		return ""
 	}
 	return net.JoinHostPort(p.Host, strconv.Itoa(p.HostPort))
 }
+
+// reached is how the port is reached, as people would write it: by its URL, else by its address.
+func (p portDocument) reached() string { return cmp.Or(p.URL, p.address()) }
 
 type artifactDocument struct {
 	Name   string `json:"name"`
@@ -163,7 +168,7 @@ func describePorts(ports map[string]enclave.PublishedPort) []portDocument {
 	for _, id := range slices.Sorted(maps.Keys(ports)) {
 		port := ports[id]
 		described = append(described, portDocument{
-			ID: id, Number: port.Number, Transport: port.Transport, Application: port.Application, Host: port.Host, HostPort: port.HostPort,
+			ID: id, Number: port.Number, Transport: port.Transport, Application: port.Application, Host: port.Host, HostPort: port.HostPort, URL: port.HostURL(),
 		})
 	}
 	return described
@@ -218,8 +223,8 @@ func (i *inspection) serviceRows() [][]string {
 		var ports []string
 		for _, port := range service.Ports {
 			text := port.ID + " " + port.inside()
-			if address := port.address(); address != "" {
-				text += " at " + address
+			if at := port.reached(); at != "" {
+				text += " at " + at
 			}
 			ports = append(ports, text)
 		}

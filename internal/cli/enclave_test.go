@@ -191,7 +191,7 @@ func TestEnclaveInspect(t *testing.T) {
 	if len(found.Artifacts) != 1 || found.Artifacts[0].Name != "config" || found.Artifacts[0].Digest == "" {
 		t.Errorf("artifacts %+v", found.Artifacts)
 	}
-	contains(t, w.ok("enclave", "inspect", "dev"), "memory/dev", "somebody", "team=blue", "shop", "complete", "db", "missing", "http 8080/tcp at 127.0.0.1:", "config")
+	contains(t, w.ok("enclave", "inspect", "dev"), "memory/dev", "somebody", "team=blue", "shop", "complete", "db", "missing", "http 8080/tcp at http://127.0.0.1:", "config")
 }
 
 func TestEnclaveThatIsNotThere(t *testing.T) {

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	forwarding "github.com/sundog-dev/terraform-provider-sundog/internal/enclave/forward"
 )
 
 // forwardDocument is one port that is forwarded.
@@ -26,8 +25,8 @@ type forwardDocument struct {
 	HostPort  int    `json:"host_port"`
 }
 
-// forwarding is one port that is asked for.
-type forwarding struct {
+// forwarded is one port that is asked for.
+type forwarded struct {
 	local     int
 	id        string
 	number    int
@@ -78,8 +77,8 @@ func newForward(t *tools) *cobra.Command {
 	return command
 }
 
-func parseForwardings(found *enclave.Service, texts []string) ([]forwarding, error) {
-	var wanted []forwarding
+func parseForwardings(found *enclave.Service, texts []string) ([]forwarded, error) {
+	var wanted []forwarded
 	for _, text := range texts {
 		local, port, given := strings.Cut(text, ":")
 		if !given {
@@ -89,7 +88,7 @@ func parseForwardings(found *enclave.Service, texts []string) ([]forwarding, err
 		if err != nil {
 			return nil, err
 		}
-		next := forwarding{number: number, id: id, transport: transport, local: number}
+		next := forwarded{number: number, id: id, transport: transport, local: number}
 		if given {
 			if next.local, err = localPort(local); err != nil {
 				return nil, usage("%s: %w", text, err)
@@ -116,50 +115,33 @@ func localPort(text string) (int, error) {
 
 // portOf gives the number, id and transport of a port that a service declares, or of any port by its number.
 func portOf(found *enclave.Service, wanted string) (number int, id, transport string, err error) {
-	name, transport, given := strings.Cut(strings.ToLower(wanted), "/")
-	if given && transport != "tcp" && transport != "udp" {
-		return 0, "", "", usage("%q: a port is of tcp or udp", wanted)
+	target, err := forwarding.Find(found, wanted)
+	unknown, isUnknown := errors.AsType[*forwarding.UnknownPortError](err)
+	switch {
+	case isUnknown:
+		unknown.Hint = didYouMean(unknown.Wanted, unknown.Known)
+		return 0, "", "", failed(unknown)
+	case err != nil:
+		return 0, "", "", usage("%w", err)
 	}
-	if !given {
-		name = wanted
-	}
-	for _, port := range describePorts(found.Ports) {
-		spoken := strings.ToLower(port.Transport)
-		if (port.ID == name || strconv.Itoa(port.Number) == name) && (!given || transport == spoken) {
-			return port.Number, port.ID, spoken, nil
-		}
-	}
-	number, numberErr := strconv.Atoi(name)
-	if numberErr != nil {
-		_, err := findPort(found.Name, describePorts(found.Ports), name)
-		if err == nil {
-			err = fmt.Errorf("port %q of service %q does not speak %s", name, found.Name, transport)
-		}
-		return 0, "", "", failed(err)
-	}
-	if number < 1 || number > 65535 {
-		return 0, "", "", usage("%d is no port: ports are 1 to 65535", number)
-	}
-	if !given {
-		transport = "tcp"
-	}
-	return number, "", transport, nil
+	return target.Number, target.ID, target.Transport, nil
 }
 
 // forward listens for all ports, tells where, and serves until the command's context ends.
-func forward(command *cobra.Command, backend enclave.Backend, name, service, address string, wanted []forwarding, asJSON bool) error {
+func forward(command *cobra.Command, backend enclave.Backend, name, service, address string, wanted []forwarded, asJSON bool) error {
 	group, ctx := errgroup.WithContext(command.Context())
 	var served []func() error
 	var closers []func() error
 	documents := []forwardDocument{}
 	for _, next := range wanted {
-		forwarder := &forwarder{
-			dial: func(ctx context.Context) (net.Conn, error) {
+		forwarder := &forwarding.Forwarder{
+			Dial: func(ctx context.Context) (net.Conn, error) {
 				return backend.Dial(ctx, name, service, next.transport, next.number)
 			},
-			notices: command.ErrOrStderr(),
+			Waiting: func(err error) { fmt.Fprintf(command.ErrOrStderr(), "Waiting for the service: %v\n", err) },
+			Failed:  func(err error) { fmt.Fprintln(command.ErrOrStderr(), "Warning:", err) },
 		}
-		local, serve, closer, err := forwarder.listen(ctx, next.transport, net.JoinHostPort(address, strconv.Itoa(next.local)))
+		local, serve, closer, err := forwarder.Listen(ctx, next.transport, net.JoinHostPort(address, strconv.Itoa(next.local)))
 		if err != nil {
 			for _, closer := range closers {
 				err = errors.Join(err, closer())
@@ -203,13 +185,7 @@ func writeForwards(command *cobra.Command, documents []forwardDocument, asJSON b
 }
 
 // listenError says what can be done about a local port that is not to be had.
-func listenError(err error, wanted forwarding, address string) error {
+func listenError(err error, wanted forwarded, address string) error {
 	other := fmt.Sprintf("choose another one, as in %d:%d, or any that is free: :%d", wanted.local%50000+10000, wanted.number, wanted.number)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("port %d on %s is in use on this machine: %s (%w)", wanted.local, address, other, err)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("port %d on %s may not be used by you: %s (%w)", wanted.local, address, other, err)
-	}
-	return err
+	return forwarding.ListenError(err, address, wanted.local, other)
 }

@@ -19,18 +19,23 @@ type servicePorts struct {
 func newPort(t *tools) *cobra.Command {
 	var backend backendFlag
 	var format formatFlag
+	var asURL bool
 	command := &cobra.Command{
 		Use:   "port ENCLAVE [SERVICE [PORT]]",
 		Short: "Print where ports of services are reached from this machine",
-		Long: "With PORT, which is a port's id or number, it prints host:port and nothing else, for scripts. A port that is not\n" +
-			"published is a failure then: `sundog forward` reaches it. Without SERVICE it lists the ports of all services.",
-		Example:           "  sundog port dev\n  sundog port dev api\n  curl http://$(sundog port dev api http)/",
+		Long: "With PORT, which is a port's id or number, it prints host:port and nothing else, for scripts; with --url the port's\n" +
+			"URL. A port that is not published is a failure then: `sundog forward` reaches it. Without SERVICE it lists the ports\n" +
+			"of all services.",
+		Example:           "  sundog port dev\n  sundog port dev api\n  curl http://$(sundog port dev api http)/\n  curl $(sundog port dev api http --url)",
 		Args:              cobra.RangeArgs(1, 3),
 		ValidArgsFunction: t.completePorts(&backend),
 		RunE: func(command *cobra.Command, args []string) error {
 			asJSON, err := format.json()
 			if err != nil {
 				return err
+			}
+			if asURL && len(args) < 3 {
+				return usage("--url: name the port whose URL is meant, as in `sundog port %s SERVICE PORT --url`", args[0])
 			}
 			if len(args) == 1 {
 				return allPorts(command, t, &backend, args[0], asJSON)
@@ -46,15 +51,16 @@ func newPort(t *tools) *cobra.Command {
 			ports := describePorts(found.Ports)
 			switch {
 			case len(args) == 3:
-				return onePort(command, name, found, args[2], asJSON)
+				return onePort(command, name, found, args[2], asJSON, asURL)
 			case asJSON:
 				return writeJSON(command, ports)
 			}
-			return writeTable(command, portRows([][]string{{"PORT", "INSIDE", "APPLICATION", "ADDRESS"}}, nil, ports))
+			return writeTable(command, portRows([][]string{{"PORT", "INSIDE", "APPLICATION", "REACHED AT"}}, nil, ports))
 		},
 	}
 	backend.add(command)
 	format.add(command)
+	command.Flags().BoolVar(&asURL, "url", false, "print the port's URL, which takes its application protocol from the package")
 	return command
 }
 
@@ -68,7 +74,7 @@ func allPorts(command *cobra.Command, t *tools, backend *backendFlag, argument s
 		return missing(command.Context(), carrier, name, "", err)
 	}
 	documents := []servicePorts{}
-	rows := [][]string{{"SERVICE", "PORT", "INSIDE", "APPLICATION", "ADDRESS"}}
+	rows := [][]string{{"SERVICE", "PORT", "INSIDE", "APPLICATION", "REACHED AT"}}
 	for _, service := range sortedServices(snapshot) {
 		ports := describePorts(service.Ports)
 		documents = append(documents, servicePorts{service.Name, ports})
@@ -82,12 +88,12 @@ func allPorts(command *cobra.Command, t *tools, backend *backendFlag, argument s
 
 func portRows(rows [][]string, first []string, ports []portDocument) [][]string {
 	for _, port := range ports {
-		rows = append(rows, append(append([]string{}, first...), port.ID, port.inside(), orDash(port.Application), orDash(port.address())))
+		rows = append(rows, append(append([]string{}, first...), port.ID, port.inside(), orDash(port.Application), orDash(port.reached())))
 	}
 	return rows
 }
 
-func onePort(command *cobra.Command, name string, found *enclave.Service, wanted string, asJSON bool) error {
+func onePort(command *cobra.Command, name string, found *enclave.Service, wanted string, asJSON, asURL bool) error {
 	port, err := findPort(found.Name, describePorts(found.Ports), wanted)
 	if err != nil {
 		return failed(err)
@@ -98,7 +104,17 @@ func onePort(command *cobra.Command, name string, found *enclave.Service, wanted
 	if asJSON {
 		return writeJSON(command, port)
 	}
-	_, err = fmt.Fprintln(command.OutOrStdout(), port.address())
+	if port.Host == "" {
+		return failed(fmt.Errorf("port %q (%s) of service %q is published as node port %d, and no node's address is known: give one (SUNDOG_KUBERNETES_NODE_ADDRESS, node_address), or the right to list nodes", port.ID, port.inside(), found.Name, port.HostPort))
+	}
+	if asURL && port.URL == "" {
+		return failed(fmt.Errorf("port %q of service %q has no URL: the package names no application_protocol for it; without --url its address is printed", port.ID, found.Name))
+	}
+	text := port.address()
+	if asURL {
+		text = port.URL
+	}
+	_, err = fmt.Fprintln(command.OutOrStdout(), text)
 	return failed(err)
 }
 

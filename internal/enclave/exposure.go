@@ -153,9 +153,9 @@ func isHostLabel(label string) bool {
 	return label != "" && len(label) <= mostLabel && inside && !strings.HasPrefix(label, "-") && !strings.HasSuffix(label, "-")
 }
 
-// Address is where a published port is reached, as host:port; empty for one that is not published.
+// Address is where a published port is reached, as host:port; empty for one that is not published, or whose host nobody knows.
 func (p PublishedPort) Address() string {
-	if p.HostPort == 0 {
+	if p.HostPort == 0 || p.Host == "" {
 		return ""
 	}
 	return net.JoinHostPort(p.Host, strconv.Itoa(p.HostPort))
@@ -164,7 +164,7 @@ func (p PublishedPort) Address() string {
 // HostURL is how a published port is reached: the package's own URL with the host and port put in, or one made from the
 // application protocol; empty where neither is there, or where the port is not published.
 func (p PublishedPort) HostURL() string {
-	if p.HostPort == 0 {
+	if p.Address() == "" {
 		return ""
 	}
 	return p.URLAt(p.Address())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/forward"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/engine"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/events"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -27,6 +28,7 @@ type Session struct {
 	key      func() (string, error)
 	packages func() Packages
 	views    views
+	forwards forward.Set
 }
 
 // New makes a session. ctx gives the logger its place; its end does not matter.
@@ -51,6 +53,9 @@ func New(ctx context.Context, settings Settings, build Builders) *Session {
 
 // Settings gives a copy of the settings.
 func (s *Session) Settings() Settings { return s.settings }
+
+// Forwards are the ports that are forwarded at the moment.
+func (s *Session) Forwards() *forward.Set { return &s.forwards }
 
 // BackendName is the backend's kind, known without a connection; empty while it is unknown.
 func (s *Session) BackendName() string {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/sundog-dev/terraform-provider-sundog/tools/cluster"
 )
 
 // counter stands between a peer and the engine and counts the calls. Timed runs go without it.
@@ -59,6 +61,9 @@ func (c *counter) serve(listener net.Listener, to *url.URL, transport http.Round
 	}
 	c.server = &http.Server{ //nolint:gosec // Only the peer connects, and a pull may take as long as it takes.
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c.at.kubeconfig != "" && cluster.Buffer(r) != nil {
+				return // Whoever asked has gone.
+			}
 			c.mutex.Lock()
 			c.calls[c.name(r)]++
 			c.mutex.Unlock()

@@ -50,8 +50,13 @@ func (s *settings) layout() layout {
 		bound:  peerBare, other: peerCompose, boundTitle: "to the bound", otherTitle: "to Compose",
 		operations: append(append([]string{}, lifecycle...), opSequence), processes: []string{peerCompose, peerEngine, peerTofu, memoryProvider},
 		rules: []rule{
-			{opCreate, peerBare, aimBound}, {opCreate, peerCompose, 1}, {opNoop, peerCompose, aimNoop}, {opChange, peerBare, aimChange},
-			{opDestroy, peerBare, aimBound}, {opDestroy, peerCompose, 1}, {opSequence, peerBare, aimSequence},
+			{opCreate, peerBare, aimBound},
+			{opCreate, peerCompose, 1},
+			{opNoop, peerCompose, aimNoop},
+			{opChange, peerBare, aimChange},
+			{opDestroy, peerBare, aimBound},
+			{opDestroy, peerCompose, 1},
+			{opSequence, peerBare, aimSequence},
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -91,7 +92,7 @@ func (b *bench) scale(ctx context.Context) error {
 // addNodes adds nodes on which pods are pretended to run.
 func addNodes(ctx context.Context, client *cluster.Client, count int) error {
 	for i := range count {
-		capacity := map[string]string{"cpu": "1000", "memory": "4000Gi", "pods": fmt.Sprint(podsPerNode)}
+		capacity := map[string]string{"cpu": "1000", "memory": "4000Gi", "pods": strconv.Itoa(podsPerNode)}
 		name := fmt.Sprintf("bench-%d", i)
 		node := map[string]any{
 			"apiVersion": "v1", "kind": "Node",

@@ -23,8 +23,13 @@ const (
 
 // clusterKinds are the kinds of objects in a namespace that count.
 var clusterKinds = []struct{ kind, prefix, plural string }{
-	{"service", "/api/v1", "services"}, {"job", "/apis/batch/v1", "jobs"}, {"pod", "/api/v1", "pods"}, {"secret", "/api/v1", "secrets"},
-	{"configmap", "/api/v1", "configmaps"}, {"claim", "/api/v1", "persistentvolumeclaims"}, {"lease", "/apis/coordination.k8s.io/v1", "leases"},
+	{"service", "/api/v1", "services"},
+	{"job", "/apis/batch/v1", "jobs"},
+	{"pod", "/api/v1", "pods"},
+	{"secret", "/api/v1", "secrets"},
+	{"configmap", "/api/v1", "configmaps"},
+	{"claim", "/api/v1", "persistentvolumeclaims"},
+	{"lease", "/apis/coordination.k8s.io/v1", "leases"},
 }
 
 // clusterContents are the files whose contents count, by service.
@@ -270,18 +275,25 @@ func finished(o cluster.Object) bool {
 // begun that was killed, and the volume of a claim.
 const goingTime = time.Minute
 
-// leftovers waits for what goes by itself.
-func (c *kubernetesWorld) leftovers(ctx context.Context) ([]object, error) {
-	path := "/api/v1/namespaces/" + enclaveNamespace
+// awaitGoing waits while the enclave's namespace goes.
+func (c *kubernetesWorld) awaitGoing(ctx context.Context) error {
 	for deadline := time.Now().Add(goingTime); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		var namespace cluster.Object
-		err := c.api.Get(ctx, path, &namespace)
+		err := c.api.Get(ctx, "/api/v1/namespaces/"+enclaveNamespace, &namespace)
 		if errors.Is(err, cluster.ErrMissing) || err == nil && namespace.Metadata.DeletionTimestamp == "" {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
+	}
+	return nil
+}
+
+// leftovers waits for what goes by itself.
+func (c *kubernetesWorld) leftovers(ctx context.Context) ([]object, error) {
+	if err := c.awaitGoing(ctx); err != nil {
+		return nil, err
 	}
 	var found []object
 	namespaces, err := c.api.List(ctx, "/api/v1/namespaces", ourLabel)
@@ -303,12 +315,18 @@ func (c *kubernetesWorld) leftovers(ctx context.Context) ([]object, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	for deadline := time.Now().Add(goingTime); ; {
-		volumes, err := c.api.List(ctx, "/api/v1/persistentvolumes", "")
+	return c.volumes(ctx)
+}
+
+// volumes lists those that claims have left.
+func (c *kubernetesWorld) volumes(ctx context.Context) ([]object, error) {
+	for deadline := time.Now().Add(goingTime); ; time.Sleep(100 * time.Millisecond) {
+		listed, err := c.api.List(ctx, "/api/v1/persistentvolumes", "")
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range volumes {
+		var found []object
+		for _, item := range listed {
 			if item.Text("spec", "claimRef", "namespace") == enclaveNamespace {
 				found = append(found, object{"volume", item.Metadata.Name, item.Metadata.Name, nil})
 			}
@@ -316,8 +334,6 @@ func (c *kubernetesWorld) leftovers(ctx context.Context) ([]object, error) {
 		if len(found) == 0 || time.Now().After(deadline) {
 			return found, nil
 		}
-		found = nil
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 

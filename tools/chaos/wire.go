@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/tools/cluster"
 )
 
 // wire stands between what is tested and the engine. It passes everything on, counts the calls that change something, and
@@ -71,6 +73,9 @@ func (w *wire) open(ctx context.Context) error {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.gentle && cluster.Buffer(r) != nil {
+			return // Whoever asked has gone.
+		}
 		proxy.ServeHTTP(rw, w.note(r))
 	})}
 	w.mutex.Lock()

@@ -34,8 +34,10 @@ setup_kubernetes() {
 	kubernetes_available || die "$(kubernetes_wanted)"
 	[ ! -x "$KUBE_TOOL/up.sh" ] || KUBE_TOOL=$(cd "$KUBE_TOOL" && pwd)
 	if [ -z "${KUBECONFIG:-}" ]; then
-		[ -n "$(kube_setting running_pid)" ] || kubernetes_started=yes
-		say "kubernetes: starting a cluster of one node (the first time it is built, which takes minutes)"
+		if [ -z "$(kube_setting running_pid)" ]; then
+			kubernetes_started=yes
+			say "kubernetes: starting a cluster of one node (the first time it is built, which takes minutes)"
+		fi
 		KUBECONFIG=$("$KUBE_TOOL/up.sh") || die "the cluster does not come up: see the messages above"
 	fi
 	if kube_is_tools; then

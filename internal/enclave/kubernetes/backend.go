@@ -25,10 +25,14 @@ type Options struct {
 	// ArtifactStorageMB is the size of the volume that keeps an enclave's large files artifacts; 0 means 10240. It is made
 	// when the first of them is stored.
 	ArtifactStorageMB int64
-	// Expose says how ports are published: ExposeNone or ExposeNodePort.
+	// Expose says how ports are exposed in enclaves that do not say themselves: ExposeNone or another enclave.ExposureMode,
+	// which the further fields describe.
 	Expose string
 	// NodeAddress is where node ports are reached; empty means the address of a node that the cluster tells.
-	NodeAddress string
+	NodeAddress  string
+	LoadBalancer *enclave.LoadBalancer
+	Ingress      *enclave.Ingress
+	Gateway      *enclave.Gateway
 	// PullSecrets names the Secrets by which nodes pull images: of the enclave's namespace, or as namespace/name, which are
 	// copied for as long as a service needs them. Nil means the user's Docker configuration; none at all is an empty list.
 	PullSecrets []string
@@ -46,10 +50,10 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// How ports are published.
+// Values of Options.Expose.
 const (
 	ExposeNone     = ""
-	ExposeNodePort = "NodePort"
+	ExposeNodePort = string(enclave.ExposeNodePort)
 )
 
 // Backend is the enclave.Backend on Kubernetes.

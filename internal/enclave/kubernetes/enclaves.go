@@ -256,6 +256,10 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		if err := checkOwner(namespace, spec); err != nil {
 			return nil, err
 		}
+		follow, err := askExposure(namespace, spec.Exposure)
+		if err != nil {
+			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+		}
 		if spec.Policy != nil {
 			before, err := policyIn(namespace)
 			if err == nil {
@@ -275,6 +279,11 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		}
 		if err != nil {
 			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+		}
+		if follow {
+			if updated, err = b.settle(ctx, conn, updated, spec.Name); err != nil {
+				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
+			}
 		}
 		if spec.Policy != nil {
 			if err := conn.applyPolicy(ctx, spec.Name, spec.Policy); err != nil {

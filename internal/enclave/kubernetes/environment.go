@@ -3,7 +3,10 @@ package kubernetes
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
 // Default fills in what the options do not say from environment variables: those of the Kubernetes and Helm providers, and
@@ -43,10 +46,11 @@ func (o Options) Default(getenv func(string) string) (Options, error) {
 	return o, o.check()
 }
 
-// check refuses what cannot be meant.
+// check refuses what cannot be meant. Whether a way of exposing ports has what it needs is seen when it is used, as values may
+// not be known yet.
 func (o Options) check() error {
-	if o.Expose != ExposeNone && o.Expose != ExposeNodePort {
-		return fmt.Errorf("ports cannot be published as %q: give %q, or nothing for ports that are not published", o.Expose, ExposeNodePort)
+	if mode := o.exposure().Mode; !slices.Contains(enclave.ExposureModes(), mode) {
+		return (&enclave.Exposure{Mode: mode}).Check()
 	}
 	return o.checkImages()
 }

@@ -77,8 +77,13 @@ func (c *connection) isIsolated(ctx context.Context, namespace string) (bool, er
 // podLabels are those of the service's pods, which also tell whether its ports are published.
 func (w *workload) podLabels() map[string]string {
 	labels := w.labels(w.role())
-	if ports, _ := w.exposedPorts(); w.options.Expose == ExposeNodePort && len(ports) > 0 {
+	p := w.publication()
+	hosts, _ := p.hosts() // CreateService has seen the error.
+	switch {
+	case byService(p.exposure.Mode) && len(p.published()) > 0:
 		labels[labelPublished] = publishedOutside
+	case len(hosts) > 0:
+		labels[labelPublished] = publishedInside
 	}
 	return labels
 }

@@ -42,21 +42,23 @@ const (
 
 // Annotations.
 const (
-	annotationLabels    = enclave.LabelPrefix + "labels"             // JSON, the user's labels
-	annotationExposure  = enclave.LabelPrefix + "exposure"           // JSON, on the namespace: how ports are to be exposed
-	annotationUnsettled = enclave.LabelPrefix + "exposure-unsettled" // on the namespace while not all services follow it
-	annotationCreatedAt = enclave.LabelPrefix + "created-at"
-	annotationImage     = enclave.LabelPrefix + "image"
-	annotationImageID   = enclave.LabelPrefix + "image-id"
-	annotationPorts     = enclave.LabelPrefix + "ports"   // JSON, map of port id to plan.Port
-	annotationAliases   = enclave.LabelPrefix + "aliases" // JSON, list
-	annotationState     = enclave.LabelPrefix + "state"   // stateStopped, or absent
-	annotationKeeps     = enclave.LabelPrefix + "keeps"   // of a service with persistent directories
-	annotationName      = enclave.LabelPrefix + "name"    // of a record, an artifact or a lock
-	annotationParts     = enclave.LabelPrefix + "parts"   // how many parts there are
-	annotationSource    = enclave.LabelPrefix + "source"  // of a pull secret: where its credentials come from
-	annotationHolder    = enclave.LabelPrefix + "holder"
-	annotationProcess   = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
+	annotationLabels     = enclave.LabelPrefix + "labels"             // JSON, the user's labels
+	annotationExposure   = enclave.LabelPrefix + "exposure"           // JSON, on the namespace: how ports are to be exposed
+	annotationUnsettled  = enclave.LabelPrefix + "exposure-unsettled" // on the namespace while not all services follow it
+	annotationExposed    = enclave.LabelPrefix + "exposed"            // JSON, on a service's Service: how it is exposed
+	annotationPublishing = enclave.LabelPrefix + "publishing"         // JSON, as above: what its package asks of published ports
+	annotationCreatedAt  = enclave.LabelPrefix + "created-at"
+	annotationImage      = enclave.LabelPrefix + "image"
+	annotationImageID    = enclave.LabelPrefix + "image-id"
+	annotationPorts      = enclave.LabelPrefix + "ports"   // JSON, map of port id to plan.Port
+	annotationAliases    = enclave.LabelPrefix + "aliases" // JSON, list
+	annotationState      = enclave.LabelPrefix + "state"   // stateStopped, or absent
+	annotationKeeps      = enclave.LabelPrefix + "keeps"   // of a service with persistent directories
+	annotationName       = enclave.LabelPrefix + "name"    // of a record, an artifact or a lock
+	annotationParts      = enclave.LabelPrefix + "parts"   // how many parts there are
+	annotationHolder     = enclave.LabelPrefix + "holder"
+	annotationProcess    = enclave.LabelPrefix + "holder-process" // JSON, of a lock: whoever is on the same machine sees whether it lives
+	annotationSource     = enclave.LabelPrefix + "source"         // of a pull secret: where its credentials come from
 )
 
 const stateStopped = "stopped"

@@ -201,26 +201,27 @@ func (b *Backend) serviceOf(ctx context.Context, conn *connection, of *parts) (*
 		}
 	}
 	for id, port := range declared {
-		published := enclave.PublishedPort{Port: port}
-		if number := nodePort(of.exposed, port); number != 0 {
-			if published.Host, err = b.nodeAddress(ctx, conn); err != nil {
-				return nil, err
-			}
-			published.HostPort = number
-		}
-		service.Ports[id] = published
+		service.Ports[id] = enclave.PublishedPort{Port: port}
+	}
+	if err := b.publish(ctx, conn, of, service.Ports); err != nil {
+		return nil, err
 	}
 	of.describe(service)
 	return service, nil
 }
 
 func nodePort(exposed *corev1.Service, port plan.Port) int {
+	return exposedPort(exposed, port, func(item *corev1.ServicePort) int32 { return item.NodePort })
+}
+
+// exposedPort is the number under which a Service publishes a port; 0 if it does not.
+func exposedPort(exposed *corev1.Service, port plan.Port, number func(*corev1.ServicePort) int32) int {
 	if exposed == nil {
 		return 0
 	}
-	for _, item := range exposed.Spec.Ports {
-		if item.Name == portName(port) {
-			return int(item.NodePort)
+	for i := range exposed.Spec.Ports {
+		if exposed.Spec.Ports[i].Name == portName(port) {
+			return int(number(&exposed.Spec.Ports[i]))
 		}
 	}
 	return 0

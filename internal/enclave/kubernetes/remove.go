@@ -186,6 +186,21 @@ func (c *connection) removeService(ctx context.Context, name, service string) er
 	if err := c.removeAll(ctx, services, namespace, selector(which, ofRole(roleAlias)), deletion{}); err != nil {
 		return err
 	}
+	as, err := exposedIn(found)
+	if err != nil {
+		return err
+	}
+	// Node ports are kept together with the address. What others make for a Service they also unmake, and it may cost money.
+	if as.Opened {
+		if err := c.remove(ctx, networkPolicies, namespace, exposedName(service), deletion{}); err != nil {
+			return err
+		}
+	}
+	if as.Mode != enclave.ExposeNodePort {
+		if err := c.unexpose(ctx, namespace, service, as, enclave.ExposeNone); err != nil {
+			return err
+		}
+	}
 	return ignoreMissing(c.reserve(ctx, namespace, service))
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,11 +44,11 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if err := checkSpec(request.Spec); err != nil {
 		return nil, err
 	}
-	before, err := conn.predecessor(ctx, name, request)
+	before, exposure, err := b.surroundings(ctx, conn, name, request)
 	if err != nil {
 		return nil, err
 	}
-	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options}
+	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options, exposure: exposure}
 	work.nameLasting()
 	if work.artifacts, err = b.findArtifacts(ctx, conn, name, request); err != nil {
 		return nil, err
@@ -68,11 +69,17 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if err := conn.makeClaims(ctx, work, nil); err != nil {
 		return nil, err
 	}
+	var exposedBefore exposedAs
+	if before != nil {
+		if exposedBefore, err = exposedIn(before); err != nil {
+			return nil, err
+		}
+	}
 	made, err := conn.placeService(ctx, work, before)
 	if err != nil {
 		return nil, errors.Join(err, conn.undo(ctx, work, before))
 	}
-	exposed, err := b.expose(ctx, conn, work)
+	exposed, err := conn.expose(ctx, work.publication(), exposedBefore)
 	if err != nil {
 		return nil, errors.Join(err, conn.undo(ctx, work, before))
 	}
@@ -82,6 +89,20 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 		}
 	}
 	return b.serviceOf(ctx, conn, &parts{service: made, exposed: exposed})
+}
+
+// surroundings looks up what is there already: the service that is replaced, and how ports of the enclave are exposed.
+func (b *Backend) surroundings(ctx context.Context, conn *connection, name string, request enclave.ServiceRequest) (before *corev1.Service, exposure *enclave.Exposure, err error) {
+	group, groupContext := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		before, err = conn.predecessor(groupContext, name, request)
+		return err
+	})
+	group.Go(func() (err error) {
+		exposure, err = b.exposureFor(groupContext, conn, name)
+		return err
+	})
+	return before, exposure, group.Wait()
 }
 
 // checkSpec refuses what a pod cannot have.
@@ -387,26 +408,6 @@ func (c *connection) retire(ctx context.Context, work *workload, before *corev1.
 	return c.removeAll(ctx, secrets, namespace, old, deletion{})
 }
 
-// expose publishes ports by a Service of its own, so that only what is to be reached from outside is.
-func (b *Backend) expose(ctx context.Context, conn *connection, work *workload) (*corev1.Service, error) {
-	ports, pinned := work.exposedPorts()
-	if b.options.Expose != ExposeNodePort || len(ports) == 0 {
-		return nil, nil //nolint:nilnil // Most services are not exposed, and that is no failure.
-	}
-	object := map[string]any{
-		"metadata": map[string]any{"labels": work.labels(roleExposed)},
-		"spec":     map[string]any{"type": "NodePort", "selector": work.selector(), "ports": ports},
-	}
-	made, err := apply[corev1.Service](ctx, conn, services, namespaceName(work.enclave), exposedName(work.request.Spec.Name), object)
-	if err != nil && pinned != "" && (apierrors.IsInvalid(err) || apierrors.IsConflict(err)) {
-		return nil, fmt.Errorf("publish %s as public_ports says: %w", pinned, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("publish its ports: %w", inEnclave(work.enclave, err))
-	}
-	return made, nil
-}
-
 // labels are those of everything that is made for the service.
 func (w *workload) labels(role string) map[string]string {
 	more := map[string]string{enclave.LabelService: w.request.Spec.Name, labelGeneration: w.generation}
@@ -446,6 +447,11 @@ func (w *workload) serviceObject(finished bool) (map[string]any, error) {
 	if finished {
 		annotations[enclave.LabelDigest] = w.request.Digest
 	}
+	published, err := w.publication().annotations()
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(annotations, published)
 	if w.keepsData() {
 		annotations[annotationKeeps] = "true"
 	}
@@ -499,31 +505,4 @@ func protocol(port plan.Port) string {
 
 func portName(port plan.Port) string {
 	return strings.ToLower(protocol(port)) + "-" + strconv.Itoa(port.Number)
-}
-
-// exposedPorts are the ports that are published; pinned names those for which the package asks for a certain number.
-func (w *workload) exposedPorts() (ports []map[string]any, pinned string) {
-	spec := w.request.Spec
-	var asked []string
-	seen := map[string]bool{}
-	for _, id := range slices.Sorted(maps.Keys(spec.Ports)) {
-		port := spec.Ports[id]
-		public, isPinned := spec.PublicPorts[id]
-		if !isPublished(spec, id) || seen[portName(port)] {
-			continue
-		}
-		seen[portName(port)] = true
-		item := map[string]any{"name": portName(port), "port": port.Number, "targetPort": port.Number, "protocol": protocol(port)}
-		if isPinned {
-			item["nodePort"] = public.Number
-			asked = append(asked, fmt.Sprintf("port %q as node port %d", id, public.Number))
-		}
-		ports = append(ports, item)
-	}
-	return ports, strings.Join(asked, ", ")
-}
-
-func isPublished(spec plan.ServiceSpec, id string) bool {
-	_, pinned := spec.PublicPorts[id]
-	return pinned || protocol(spec.Ports[id]) == "TCP" || protocol(spec.Ports[id]) == "UDP" && spec.PublishUDP
 }

@@ -80,6 +80,15 @@ func (b *Backend) startService(ctx context.Context, conn *connection, name, serv
 	of.service = of.service.DeepCopy()
 	of.service.Annotations[annotationState] = ""
 	of.pod = pod
+	if of.exposed != nil && of.exposed.Spec.Type == corev1.ServiceTypeLoadBalancer && balancerAddress(of.exposed) == "" {
+		exposure, err := b.exposureFor(ctx, conn, name)
+		if err != nil {
+			return nil, err
+		}
+		if of.exposed, err = conn.awaitAddress(ctx, name, service, addressTimeout(exposure)); err != nil {
+			return nil, err
+		}
+	}
 	return b.serviceOf(ctx, conn, of)
 }
 

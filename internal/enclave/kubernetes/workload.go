@@ -56,6 +56,7 @@ type workload struct {
 	enclave, generation string
 	request             enclave.ServiceRequest
 	options             Options
+	exposure            *enclave.Exposure
 	artifacts           map[string]storedArtifact // by digest
 	agent, agentData    string                    // the ConfigMaps
 	architecture        string                    // to which the pod is kept; empty if any will do

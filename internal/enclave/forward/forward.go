@@ -1,6 +1,8 @@
-package cli
+// Package forward joins ports of this machine with services of an enclave, by nothing but the backend's Dial.
+package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +13,9 @@ import (
 )
 
 const (
-	// awayPatience is how long a connection waits for a service that is away, and awayPause how often it is looked for: a
-	// replacement takes that long.
-	awayPatience = 15 * time.Second
+	// awayPatience is how long a connection waits for a service that is away where nobody says, and awayPause how often it is
+	// looked for: a replacement takes that long, and a pod that Kubernetes makes anew.
+	awayPatience = time.Minute
 	awayPause    = 250 * time.Millisecond
 	// idleTime is after how long without a datagram it is forgotten where answers went.
 	idleTime = 2 * time.Minute
@@ -21,14 +23,20 @@ const (
 	mostDatagram = 1 << 16
 )
 
-// forwarder joins what connects to this machine with a service.
-type forwarder struct {
-	dial    func(context.Context) (net.Conn, error)
-	notices io.Writer
+// Forwarder joins what connects to this machine with a service. Every connection looks for the service anew, so that it may
+// be replaced or restarted meanwhile.
+type Forwarder struct {
+	Dial func(context.Context) (net.Conn, error)
+	// Waiting is told when a connection waits for a service that is away, and why.
+	Waiting func(error)
+	// Failed is told why a connection came to nothing.
+	Failed func(error)
+	// Patience is how long a connection waits for a service that is away; 0 means a minute.
+	Patience time.Duration
 }
 
-// listen makes the local end. Serve ends, without an error, when the context does; the connections end with it.
-func (f *forwarder) listen(ctx context.Context, transport, address string) (local net.Addr, serve, closer func() error, err error) {
+// Listen makes the local end. Serve ends, without an error, when the context does; the connections end with it.
+func (f *Forwarder) Listen(ctx context.Context, transport, address string) (local net.Addr, serve, closer func() error, err error) {
 	if transport == "udp" {
 		conn, err := new(net.ListenConfig).ListenPacket(ctx, transport, address)
 		if err != nil {
@@ -43,7 +51,7 @@ func (f *forwarder) listen(ctx context.Context, transport, address string) (loca
 	return listener.Addr(), func() error { return f.serve(ctx, listener) }, listener.Close, nil
 }
 
-func (f *forwarder) serve(ctx context.Context, listener net.Listener) error {
+func (f *Forwarder) serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
@@ -64,15 +72,15 @@ func (f *forwarder) serve(ctx context.Context, listener net.Listener) error {
 }
 
 // reach dials the service, and waits for one that is away.
-func (f *forwarder) reach(ctx context.Context) (net.Conn, error) {
-	deadline := time.Now().Add(awayPatience)
+func (f *Forwarder) reach(ctx context.Context) (net.Conn, error) {
+	deadline := time.Now().Add(cmp.Or(f.Patience, awayPatience))
 	for told := false; ; {
-		far, err := f.dial(ctx)
+		far, err := f.Dial(ctx)
 		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
 			return far, err
 		}
 		if !told {
-			fmt.Fprintf(f.notices, "Waiting for the service: %v\n", err)
+			f.Waiting(err)
 			told = true
 		}
 		select {
@@ -83,13 +91,13 @@ func (f *forwarder) reach(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-func (f *forwarder) join(ctx context.Context, near net.Conn) {
+func (f *Forwarder) join(ctx context.Context, near net.Conn) {
 	defer near.Close() //nolint:errcheck // It is over in any case.
 	far, err := f.reach(ctx)
 	if err != nil {
 		// The others go on: the service may come back.
 		if ctx.Err() == nil {
-			fmt.Fprintln(f.notices, "Warning:", err)
+			f.Failed(err)
 		}
 		return
 	}
@@ -118,7 +126,7 @@ func pass(to, from net.Conn) {
 
 // servePackets passes datagrams on. Each sender on this machine has a way of its own to the service, so that answers find
 // back; it is made anew when the service was replaced.
-func (f *forwarder) servePackets(ctx context.Context, near net.PacketConn) error {
+func (f *Forwarder) servePackets(ctx context.Context, near net.PacketConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = near.Close() })
@@ -140,7 +148,7 @@ func (f *forwarder) servePackets(ctx context.Context, near net.PacketConn) error
 
 // packetWays are the ways of all senders.
 type packetWays struct {
-	forwarder *forwarder
+	forwarder *Forwarder
 	near      net.PacketConn
 	mutex     sync.Mutex
 	ways      map[string]net.Conn
@@ -153,7 +161,7 @@ func (w *packetWays) pass(ctx context.Context, from net.Addr, data []byte) {
 		far, err := w.way(ctx, from)
 		if err != nil {
 			if ctx.Err() == nil {
-				fmt.Fprintln(w.forwarder.notices, "Warning:", err)
+				w.forwarder.Failed(err)
 			}
 			return
 		}
@@ -171,7 +179,7 @@ func (w *packetWays) way(ctx context.Context, from net.Addr) (net.Conn, error) {
 	if far != nil {
 		return far, nil
 	}
-	far, err := w.forwarder.dial(ctx)
+	far, err := w.forwarder.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
