@@ -70,20 +70,11 @@ func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enc
 			}
 			continue
 		}
-		if isPremade(namespace) {
-			namespace, err = c.takeOver(ctx, namespace, spec)
-			if apierrors.IsConflict(err) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
+		var found *enclave.Enclave
+		if namespace, err = c.owned(ctx, namespace, spec); err == nil {
+			found, err = c.complete(ctx, spec.Name, namespace, made)
 		}
-		if err := checkOwner(namespace, spec); err != nil {
-			return nil, err
-		}
-		found, err := c.complete(ctx, spec.Name, namespace, made)
-		if isGone(err) {
+		if isGone(err) || apierrors.IsConflict(err) {
 			continue
 		}
 		return found, err

@@ -17,13 +17,11 @@ import (
 // with the labels by which it is Sundog's and the enclave's. The first who makes the enclave then owns it, and where the
 // namespace may not be deleted a removal leaves it as empty as it was.
 
-// isPremade tells whether nobody owns a namespace yet.
-func isPremade(namespace *corev1.Namespace) bool {
-	return namespace.Annotations[enclave.LabelOwner] == ""
-}
-
-// takeOver makes a namespace that nobody owns this owner's enclave.
-func (c *connection) takeOver(ctx context.Context, namespace *corev1.Namespace, spec enclave.Spec) (*corev1.Namespace, error) {
+// owned makes sure that a namespace is this owner's. One that nobody owns yet becomes so.
+func (c *connection) owned(ctx context.Context, namespace *corev1.Namespace, spec enclave.Spec) (*corev1.Namespace, error) {
+	if namespace.Annotations[enclave.LabelOwner] != "" {
+		return namespace, checkOwner(namespace, spec)
+	}
 	if err := describe(namespace, spec); err != nil {
 		return nil, err
 	}
@@ -37,7 +35,7 @@ func (c *connection) takeOver(ctx context.Context, namespace *corev1.Namespace, 
 
 // enclaveKinds are all kinds of objects of which an enclave is made. The key's Secret is among the last: with it the enclave
 // is there, so a removal that is cut off goes on.
-var enclaveKinds = []objectKind{jobs, pods, services, claims, configMaps, leases, networkPolicies, quotas, limitRanges, secrets}
+var enclaveKinds = []objectKind{jobs, pods, services, claims, configMaps, leases, networkPolicies, ingresses, quotas, limitRanges, secrets}
 
 // empty removes everything of an enclave from a namespace that is to stay.
 func (c *connection) empty(ctx context.Context, name string) error {
