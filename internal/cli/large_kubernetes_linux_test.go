@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -76,7 +77,7 @@ func inService(t *testing.T, backend *kubernetes.Backend, name, service string, 
 // kubectl does what somebody else does in the cluster.
 func kubectl(t *testing.T, arguments ...string) string {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "kubectl", arguments...).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("SUNDOG_TEST_KUBECTL"), "kubectl"), arguments...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %s: %v: %s", strings.Join(arguments, " "), err, output)
 	}

@@ -118,7 +118,7 @@ func (b *bench) scaleAt(ctx context.Context, name string) (scaled, error) {
 		if i == 0 {
 			into = samples{}
 		}
-		if err := b.scaleOnce(ctx, name, b.at, into, func(string, *program) {}); err != nil {
+		if err := b.scaleOnce(ctx, name, b.at, func(operation string, work func() error) error { return into.add(operation, work) }); err != nil {
 			return result, err
 		}
 	}
@@ -126,19 +126,32 @@ func (b *bench) scaleAt(ctx context.Context, name string) (scaled, error) {
 	if err != nil {
 		return result, err
 	}
-	err = b.scaleOnce(ctx, name, count.at, samples{}, func(operation string, p *program) {
-		result.Calls[operation], result.Peak[operation] = count.take(), p.peak
-		p.peak = 0
+	err = b.scaleOnce(ctx, name, count.at, func(operation string, work func() error) error {
+		// What the kernel tells of a child's memory once it has ended holds the parent's too, which has grown by filling.
+		peak := watchPeak(b.scaleFolder())
+		err := work()
+		result.Calls[operation], result.Peak[operation] = count.take(), peak()
+		return err
 	})
 	return result, errors.Join(err, count.close())
 }
 
-func (b *bench) scaleOnce(ctx context.Context, name string, at place, into samples, after func(operation string, p *program)) error {
+// scaleFolder is where the command is that is measured, under a name of its own.
+func (b *bench) scaleFolder() string { return filepath.Join(b.state, "work", "scale", "bin") }
+
+func (b *bench) scaleOnce(ctx context.Context, name string, at place, carryOut func(operation string, work func() error) error) error {
 	folder, err := b.folder("scale")
 	if err != nil {
 		return err
 	}
-	e := &engine{binary: b.sundog, at: at, enclave: b.prefix + name, image: b.image, script: portPackage}
+	if err := os.MkdirAll(b.scaleFolder(), 0o700); err != nil {
+		return err
+	}
+	binary := filepath.Join(b.scaleFolder(), "sundog")
+	if err := link(b.sundog, binary); err != nil {
+		return err
+	}
+	e := &engine{binary: binary, at: at, enclave: b.prefix + name, image: b.image, script: portPackage}
 	if err := e.prepare(ctx, folder); err != nil {
 		return err
 	}
@@ -150,10 +163,9 @@ func (b *bench) scaleOnce(ctx context.Context, name string, at place, into sampl
 		opDestroy: func() error { return e.destroy(ctx) },
 	}
 	for _, operation := range scaleOperations {
-		if err := into.add(operation, work[operation]); err != nil {
+		if err := carryOut(operation, work[operation]); err != nil {
 			return err
 		}
-		after(operation, &e.program)
 	}
 	return nil
 }

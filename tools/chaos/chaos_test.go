@@ -7,17 +7,27 @@ import (
 
 func TestNormalise(t *testing.T) {
 	for text, want := range map[string]string{
-		"sundog-chaos.db.0a1b2c3d.1":                  "sundog-chaos.db.*.1",
-		"172.19.128.7 and 192.168.0.9":                "NET.128.7 and NET.0.9",
-		"aliases db, 0123456789ab":                    "aliases db, ID",
-		"sundog-chaos_persistent_data 127.0.0.1":      "sundog-chaos_persistent_data 127.0.0.1",
-		strings.Repeat("0123456789abcdef", 4):         "ID",
-		"level 2, port 27586":                         "level 2, port 27586",
-		"made 2026-11-26T15:16:21.5Z":                 "made TIME",
+		"sundog-chaos.db.0a1b2c3d.1":             "sundog-chaos.db.*.1",
+		"172.19.128.7 and 192.168.0.9":           "NET.128.7 and NET.0.9",
+		"aliases db, 0123456789ab":               "aliases db, ID",
+		"sundog-chaos_persistent_data 127.0.0.1": "sundog-chaos_persistent_data 127.0.0.1",
+		strings.Repeat("0123456789abcdef", 4):    "ID",
+		"level 2, port 27586":                    "level 2, port 27586",
+		"made 2026-11-26T15:16:21.5Z":            "made TIME",
+		`{"Memory":67108864,"Nano":12345678}`:    `{"Memory":67108864,"Nano":12345678}`,
+	} {
+		if got := normalise(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestNormaliseCluster(t *testing.T) {
+	for text, want := range map[string]string{
 		"artifact-06a72bb5858b72e349f9.0a1b2c3d.0000": "artifact-*.*.0000",
 		"db-0a1b2c3d at 10.244.128.7, \"0a1b2c3d\"":   "db-* at ADDRESS, \"*\"",
 	} {
-		if got := normalise(text); got != want {
+		if got := normaliseCluster(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}

@@ -154,11 +154,11 @@ func (f *face) destroy(ctx context.Context) []*exec.Cmd {
 	return []*exec.Cmd{f.command(ctx, f.cli, "destroy", "-auto-approve", "-no-color", "-var", "level=1")}
 }
 
-// outputs are what the run told its user, normalised.
+// outputs are what the run told its user, without what is drawn at random on any backend.
 func (f *face) outputs(ctx context.Context, printed string) (string, error) {
 	if f.cli != "" {
 		output, err := f.command(ctx, f.cli, "output", "-json").Output()
-		return normalise(string(output)), err
+		return normaliseCluster(string(output)), err
 	}
 	var document struct {
 		OK       bool
@@ -176,7 +176,7 @@ func (f *face) outputs(ctx context.Context, printed string) (string, error) {
 		}
 	}
 	text, err := json.Marshal(document)
-	return normalise(string(text)), err
+	return normaliseCluster(string(text)), err
 }
 
 // settled tells what another apply would still do, which must be nothing.

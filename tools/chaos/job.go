@@ -90,14 +90,14 @@ func (j *job) printed() string {
 	return text.String()
 }
 
-// complaint is what the commands say about a failure: the errors in their documents, or the end of what they printed.
+// complaint is what the commands say about a failure: the errors in their documents, or the end of what they printed, and
+// what they wrote to standard error, which comes last so that it is never cut off.
 func (j *job) complaint() string {
 	content, err := os.ReadFile(j.errors.Name())
 	if err != nil {
 		return err.Error()
 	}
 	var said strings.Builder
-	said.WriteString(strings.TrimSpace(string(content)))
 	printed := j.printed()
 	documents := json.NewDecoder(strings.NewReader(printed))
 	for {
@@ -112,6 +112,6 @@ func (j *job) complaint() string {
 			printed = ""
 		}
 	}
-	text := said.String() + "\n" + printed
+	text := printed + said.String() + "\n" + strings.TrimSpace(string(content))
 	return text[max(0, len(text)-4000):]
 }

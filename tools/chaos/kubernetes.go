@@ -211,9 +211,12 @@ func until(ctx context.Context, what string, holds func() bool) error {
 	return nil
 }
 
+// evictTime is how long there may be no pod to evict: a call that is struck at waits meanwhile.
+const evictTime = 3 * time.Second
+
 // evict evicts pods that are at work, once there are any.
 func (c *kubernetesWorld) evict(ctx context.Context, all bool, ended <-chan struct{}) (struck bool, err error) {
-	for {
+	for deadline := time.Now().Add(evictTime); time.Now().Before(deadline); {
 		found, err := c.atWork(ctx)
 		if err != nil {
 			return false, err
@@ -235,6 +238,7 @@ func (c *kubernetesWorld) evict(ctx context.Context, all bool, ended <-chan stru
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return false, nil
 }
 
 // atWork lists the pods that have not ended, by service.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func (c *kubernetesWorld) observe(ctx context.Context) (*state, error) {
 			if role == "record" || role == "lock" || role == "part" && strings.HasPrefix(item.Metadata.Labels["sundog.dev/of"], "record-") {
 				continue // What they hold, and when, is nobody's business but Sundog's.
 			}
-			about := of.kind + " " + normalise(item.Metadata.Name)
+			about := of.kind + " " + normaliseCluster(item.Metadata.Name)
 			if of.kind == "pod" {
 				about = "pod of " + item.Metadata.Labels[serviceLabel]
 			}
@@ -111,13 +112,26 @@ func (c *kubernetesWorld) note(ctx context.Context, kind, about string, item clu
 	return noteValue(about, counted, seen)
 }
 
+// What is drawn at random in a cluster: addresses, digests of artifacts, which are keyed by the enclave, and what keeps one
+// making of an object apart from the next.
+var (
+	addresses   = regexp.MustCompile(`\b10\.\d+\.\d+\.\d+\b`)
+	artifacts   = regexp.MustCompile(`\bartifact-[0-9a-f]{20}\b`)
+	generations = regexp.MustCompile(`([-.":])[0-9a-f]{8}\b`)
+)
+
+func normaliseCluster(text string) string {
+	text = artifacts.ReplaceAllString(addresses.ReplaceAllString(text, "ADDRESS"), "artifact-*")
+	return normalise(generations.ReplaceAllString(text, "$1*"))
+}
+
 // noteValue notes a document, without what is drawn at random in it.
 func noteValue(about string, value any, seen *state) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal([]byte(normalise(string(text))), &value); err != nil {
+	if err := json.Unmarshal([]byte(normaliseCluster(string(text))), &value); err != nil {
 		return err
 	}
 	flatten(about, value, seen.facts)

@@ -73,8 +73,8 @@ func (w *wire) open(ctx context.Context) error {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if w.gentle && cluster.Buffer(r) != nil {
-			return // Whoever asked has gone.
+		if err := cluster.Buffer(r); err != nil {
+			panic(http.ErrAbortHandler) // Whoever asked has gone.
 		}
 		proxy.ServeHTTP(rw, w.note(r))
 	})}

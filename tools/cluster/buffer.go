@@ -7,7 +7,7 @@ import (
 )
 
 // Buffer reads a request's body before it is passed on. A proxy that is answered before it has seen the end of a body, however
-// short the time, has its connection closed by Go's own server and transport, which would be taken for a failure of the API server.
+// short the time, has its connection closed by Go's own server and transport, which would be taken for a failure of whoever answered.
 func Buffer(request *http.Request) error {
 	if request.ContentLength <= 0 {
 		return nil

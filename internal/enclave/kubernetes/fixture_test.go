@@ -34,9 +34,7 @@ var (
 // kubernetesBackend is a backend on the cluster that the tests were given (see tools/test-kubernetes).
 func kubernetesBackend(t *testing.T) *Backend {
 	t.Helper()
-	if os.Getenv("SUNDOG_TEST_KUBERNETES") != "1" {
-		t.Skip("SUNDOG_TEST_KUBERNETES=1 runs the tests that need a cluster, the one that KUBECONFIG names")
-	}
+	needCluster(t)
 	backend := New(Options{Expose: ExposeNodePort})
 	t.Cleanup(func() { must(t, backend.Close()) })
 	return backend
@@ -48,10 +46,19 @@ var (
 	errLoading error
 )
 
+// needCluster skips a test where there is no cluster.
+func needCluster(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SUNDOG_TEST_KUBERNETES") != "1" {
+		t.Skip("SUNDOG_TEST_KUBERNETES=1 runs the tests that need a cluster, the one that KUBECONFIG names")
+	}
+}
+
 // testImages brings the test service into the cluster's nodes by the command in SUNDOG_TEST_KUBERNETES_LOAD, or takes the image
 // in SUNDOG_TEST_KUBERNETES_IMAGE that somebody has pushed to where the nodes find it.
 func testImages(t *testing.T) enclavetest.Images {
 	t.Helper()
+	needCluster(t)
 	images := enclavetest.Images{Service: os.Getenv("SUNDOG_TEST_KUBERNETES_IMAGE"), Unprivileged: os.Getenv("SUNDOG_TEST_KUBERNETES_IMAGE") + "-unprivileged", PublicPort: func() int { return 30000 + rand.IntN(2768) }}
 	if images.Service != "" {
 		return images

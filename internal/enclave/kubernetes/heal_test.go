@@ -141,3 +141,26 @@ func TestKubernetesHealsEnclaves(t *testing.T) {
 		})
 	}
 }
+
+// A service whose Secret somebody has removed cannot be started, and counts as one that is to be made anew.
+func TestKubernetesHealsALostSecret(t *testing.T) {
+	t.Parallel()
+	backend := kubernetesBackend(t)
+	images := testImages(t)
+	name := makeEnclave(t, backend)
+	request := serviceRequest(t, backend, images.Service, nil)
+	_, err := backend.CreateService(t.Context(), name, request)
+	must(t, err)
+	conn, err := backend.connect()
+	must(t, err)
+	must(t, conn.removeAll(t.Context(), secrets, namespaceName(name), ofService("api"), deletion{}))
+	// Whoever has made the service knows what it is started from.
+	_, err = kubernetesBackend(t).StartService(t.Context(), name, "api")
+	mentions(t, err, "api", name, "half-made", "apply again")
+	found, err := backend.Service(t.Context(), name, "api")
+	must(t, err)
+	if found.Digest != "" {
+		t.Errorf("the service still counts as what is wanted: digest %q", found.Digest)
+	}
+	must(t, createAndStart(t.Context(), backend, name, request))
+}

@@ -62,7 +62,7 @@ func (l *lookouts) join(conn *connection, namespace string) *lookout {
 
 func (l *lookouts) open(conn *connection, namespace string) *lookout {
 	// It belongs to nobody who waits: whoever comes first may leave first.
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // See above; forget and close end it.
 	opened := &lookout{conn: conn, namespace: namespace, end: cancel, pods: map[types.UID]*corev1.Pod{}, changed: make(chan struct{})}
 	if l.byNamespace == nil {
 		l.byNamespace = map[string]*lookout{}

@@ -73,11 +73,15 @@ func exposedIn(service *corev1.Service) (exposedAs, error) {
 	return as, nil
 }
 
-// publicationOf is what a workload that is made publishes.
+// publication is what a workload that is made publishes: nothing where it is none of a service.
 func (w *workload) publication() *publication {
+	exposure := w.exposure
+	if exposure == nil {
+		exposure = &enclave.Exposure{Mode: enclave.ExposeNone}
+	}
 	return &publication{
 		enclave: w.enclave, service: w.request.Spec.Name, labels: w.labels(roleExposed), selector: w.selector(),
-		ports: w.request.Spec.Ports, asked: publishingOf(w.request.Spec), exposure: w.exposure,
+		ports: w.request.Spec.Ports, asked: publishingOf(w.request.Spec), exposure: exposure,
 	}
 }
 

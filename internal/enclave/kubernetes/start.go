@@ -134,7 +134,7 @@ func (c *connection) jobOf(ctx context.Context, service *corev1.Service) (*batch
 	}
 	manifest, err := get[corev1.Secret](ctx, c, secrets, service.Namespace, name)
 	if apierrors.IsNotFound(err) {
-		return nil, errors.New("it is half-made: whoever made it was cut off; apply again, which makes it anew")
+		return nil, c.halfMade(ctx, service)
 	}
 	if err != nil {
 		return nil, err
@@ -215,4 +215,11 @@ func (c *connection) stopService(ctx context.Context, name, service string) erro
 		return err
 	}
 	return c.endPods(ctx, namespace, ofService(service), nil)
+}
+
+// halfMade says that what a service is started from is not there: whoever made it was cut off, or somebody has removed it. The
+// service then counts as one that is not what is wanted, so that it is made anew.
+func (c *connection) halfMade(ctx context.Context, service *corev1.Service) error {
+	err := c.annotate(ctx, services, service.Namespace, service.Name, map[string]any{enclave.LabelDigest: nil})
+	return errors.Join(errors.New("it is half-made, as the Secret from which it is started is gone: apply again, which makes it anew"), ignoreMissing(err))
 }
