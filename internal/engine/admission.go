@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
@@ -17,14 +18,15 @@ func (x *execution) checkAdmission(ctx context.Context) error {
 	}
 	var specs []plan.ServiceSpec
 	var places []int
+	var kinds []string
 	for i := range x.plan.Instructions {
 		switch operation := x.plan.Instructions[i].Operation.(type) {
 		case *plan.AddServices:
 			for _, service := range operation.Services {
-				specs, places = append(specs, service), append(places, i)
+				specs, places, kinds = append(specs, service), append(places, i), append(kinds, "service")
 			}
 		case *plan.RunTask:
-			specs, places = append(specs, operation.Service), append(places, i)
+			specs, places, kinds = append(specs, operation.Service), append(places, i), append(kinds, "task")
 		}
 	}
 	if len(specs) == 0 {
@@ -37,7 +39,7 @@ func (x *execution) checkAdmission(ctx context.Context) error {
 	var failures []error
 	for n, refusal := range refusals {
 		if refusal != nil {
-			failures = append(failures, x.placed(places[n], &serviceError{specs[n].Name, refusal}))
+			failures = append(failures, x.placed(places[n], &serviceError{specs[n].Name, fmt.Errorf("%s %q: %w", kinds[n], specs[n].Name, refusal)}))
 		}
 	}
 	return errors.Join(failures...)

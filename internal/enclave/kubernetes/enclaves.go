@@ -70,11 +70,11 @@ func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enc
 			}
 			continue
 		}
-		if err := checkOwner(namespace, spec); err != nil {
-			return nil, err
+		var found *enclave.Enclave
+		if namespace, err = c.owned(ctx, namespace, spec); err == nil {
+			found, err = c.complete(ctx, spec.Name, namespace, made)
 		}
-		found, err := c.complete(ctx, spec.Name, namespace, made)
-		if isGone(err) {
+		if isGone(err) || apierrors.IsConflict(err) {
 			continue
 		}
 		return found, err

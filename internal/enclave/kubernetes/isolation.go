@@ -77,6 +77,9 @@ func (c *connection) isIsolated(ctx context.Context, namespace string) (bool, er
 // podLabels are those of the service's pods, which also tell whether its ports are published.
 func (w *workload) podLabels() map[string]string {
 	labels := w.labels(w.role())
+	if w.exposure == nil {
+		return labels // It is none of a package's services.
+	}
 	p := w.publication()
 	hosts, _ := p.hosts() // CreateService has seen the error.
 	switch {

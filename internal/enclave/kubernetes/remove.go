@@ -51,7 +51,11 @@ func (c *connection) removeEnclave(ctx context.Context, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, removalTime)
 	defer cancel()
-	if err := c.remove(ctx, namespaces, "", namespace.Name, deletion{uid: string(namespace.UID)}); err != nil {
+	err = c.remove(ctx, namespaces, "", namespace.Name, deletion{uid: string(namespace.UID)})
+	if apierrors.IsForbidden(err) {
+		return c.empty(ctx, name)
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.removeAll(ctx, jobs, namespace.Name, ofSundog(), deletion{}); err != nil {

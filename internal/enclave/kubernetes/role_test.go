@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -40,12 +42,21 @@ func documentedRole(t *testing.T, name string) *rbacv1.ClusterRole {
 // restricted is a backend for somebody who has only these of the documented roles.
 func restricted(t *testing.T, full *Backend, documented ...string) *Backend {
 	t.Helper()
+	return restrictedTo(t, full, "", documented...)
+}
+
+// restrictedTo is one for somebody who has them in one namespace alone; in all without one.
+func restrictedTo(t *testing.T, full *Backend, namespace string, documented ...string) *Backend {
+	t.Helper()
 	conn, err := full.connect()
 	must(t, err)
 	name := "sundog-test-" + newGeneration()
 	accounts := objectKind{"/api/v1", "ServiceAccount", "serviceaccounts", "v1"}
 	roles := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rbac.authorization.k8s.io/v1"}
 	bindings := objectKind{"/apis/rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "rbac.authorization.k8s.io/v1"}
+	if namespace != "" {
+		bindings = objectKind{bindings.prefix, "RoleBinding", "rolebindings", bindings.version}
+	}
 	role := &rbacv1.ClusterRole{TypeMeta: roles.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for _, part := range documented {
 		role.Rules = append(role.Rules, documentedRole(t, part).Rules...)
@@ -53,7 +64,7 @@ func restricted(t *testing.T, full *Backend, documented ...string) *Backend {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		must(t, conn.remove(ctx, bindings, "", name, deletion{}))
+		must(t, conn.remove(ctx, bindings, namespace, name, deletion{}))
 		must(t, conn.remove(ctx, roles, "", name, deletion{}))
 		must(t, conn.remove(ctx, accounts, "default", name, deletion{}))
 	})
@@ -62,7 +73,7 @@ func restricted(t *testing.T, full *Backend, documented ...string) *Backend {
 	must(t, err)
 	_, err = create(t.Context(), conn, roles, "", role)
 	must(t, err)
-	_, err = create(t.Context(), conn, bindings, "", &rbacv1.ClusterRoleBinding{
+	_, err = create(t.Context(), conn, bindings, namespace, &rbacv1.ClusterRoleBinding{
 		TypeMeta: bindings.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: name},
 		RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: name},
 		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: name, Namespace: "default"}},
@@ -189,5 +200,58 @@ func TestKubernetesNeedsARoleForQuotas(t *testing.T) {
 	last := base.Rules[len(base.Rules)-1]
 	if last.Resources[0] != networkPolicies.plural {
 		t.Errorf("the guide says that the last rule can be left out, and that is about %v", last.Resources)
+	}
+}
+
+// Whoever may make no namespaces works in one that was made beforehand, and leaves it empty.
+func TestKubernetesWorksInANamespaceMadeBeforehand(t *testing.T) {
+	t.Parallel()
+	full := kubernetesBackend(t)
+	images := testImages(t)
+	conn, err := full.connect()
+	must(t, err)
+	name := "p" + newGeneration()
+	namespace := namespaceName(name)
+	_, err = create(t.Context(), conn, namespaces, "", &corev1.Namespace{TypeMeta: namespaces.typeMeta(), ObjectMeta: metav1.ObjectMeta{
+		Name: namespace, Labels: map[string]string{enclave.LabelManagedBy: enclave.ManagedBy, enclave.LabelEnclave: name},
+	}})
+	must(t, err)
+	t.Cleanup(func() { must(t, conn.remove(context.Background(), namespaces, "", namespace, deletion{})) })
+	backend := restrictedTo(t, full, namespace, "sundog-in-namespace")
+	ctx := t.Context()
+	_, err = backend.CreateEnclave(ctx, enclave.Spec{Name: name + "x", Owner: testOwner})
+	mentions(t, err, name+"x", "forbidden")
+
+	for _, owner := range []string{testOwner, "another"} {
+		_, err = backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: owner})
+		must(t, err)
+		_, err = backend.UpdateEnclave(ctx, enclave.Spec{Name: name, Owner: owner, Labels: map[string]string{"team": "shop"}})
+		must(t, err)
+		if _, err := backend.CreateEnclave(ctx, enclave.Spec{Name: name, Owner: "a third one"}); err == nil {
+			t.Error("an enclave that is owned was taken over")
+		}
+		tree, err := plan.NewFileTree([]plan.File{plan.TextFile("a.txt", 0o644, "alpha")})
+		must(t, err)
+		must(t, backend.PutArtifact(ctx, name, "d1", tree.WriteTar))
+		must(t, backend.WriteRecord(ctx, name, "run/shop", []byte("first")))
+		must(t, createAndStart(ctx, backend, name, serviceRequest(t, backend, images.Service, func(request *enclave.ServiceRequest) {
+			request.Spec.Files = map[string]plan.Mount{"/keep": {PersistentKey: "store"}, "/data": {Artifacts: []string{"d1"}}}
+			request.Artifacts = map[string]string{"d1": "d1"}
+			request.Spec.Aliases = []string{"legacy"}
+		})))
+		if got := exec1(t, backend, name, "api", "cat", "/data/a.txt"); got != "alpha" {
+			t.Errorf("the file holds %q", got)
+		}
+		must(t, backend.RemoveEnclave(ctx, name))
+		if _, err := backend.Enclave(ctx, name); !errors.Is(err, enclave.ErrNotFound) {
+			t.Errorf("got error %v, want ErrNotFound", err)
+		}
+		for _, kind := range enclaveKinds {
+			left, err := listAs[metav1.PartialObjectMetadata](ctx, conn, kind, namespace, map[string]string{"labelSelector": ofSundog()}, metadataOnly)
+			must(t, err)
+			if len(left) > 0 {
+				t.Errorf("%s are left: %s", kind.plural, left[0].Name)
+			}
+		}
 	}
 }

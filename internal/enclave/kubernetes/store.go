@@ -109,6 +109,8 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 
 // awaitStore waits until the store's pod runs.
 func (b *Backend) awaitStore(ctx context.Context, waiter *startWaiter, volume string) (*artifactStore, error) {
+	waiter.pods = b.pods.join(waiter.conn, waiter.namespace)
+	defer b.pods.leave(waiter.pods)
 	for deadline := time.Now().Add(storeReturn); ; {
 		pod, err := waiter.wait(ctx, &b.pods)
 		if err != nil {
@@ -227,6 +229,9 @@ func (b *Backend) makeStore(ctx context.Context, conn *connection, name string) 
 	}
 	job, err := work.storeJob()
 	if err != nil {
+		return nil, err
+	}
+	if err := conn.applyPodPolicy(ctx, name, job); err != nil {
 		return nil, err
 	}
 	made, err := create(ctx, conn, jobs, namespaceName(name), job)
