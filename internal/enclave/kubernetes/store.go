@@ -68,6 +68,8 @@ func (b *Backend) ensureStore(ctx context.Context, conn *connection, name string
 
 func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name string) (*artifactStore, error) {
 	namespace := namespaceName(name)
+	watching := b.pods.join(conn, namespace)
+	defer b.pods.leave(watching)
 	fresh, err := conn.placeStore(ctx, name)
 	if err != nil {
 		return nil, err
@@ -101,7 +103,7 @@ func (b *Backend) bringUpStore(ctx context.Context, conn *connection, name strin
 			return nil, err
 		}
 	}
-	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration], job: left[running].UID}
+	waiter := &startWaiter{conn: conn, namespace: namespace, service: storeService, generation: left[running].Labels[labelGeneration], job: left[running].UID, pods: watching}
 	return b.awaitStore(ctx, waiter, volume)
 }
 
