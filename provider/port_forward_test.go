@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"strings"
@@ -78,9 +79,7 @@ func (f *forwardFixture) serve(t *testing.T) {
 
 func forwardConfig(service, port string, more acctest.Values) acctest.Values {
 	values := acctest.Values{"enclave": acctest.String("docker/dev"), "service": acctest.String(service), "port": acctest.String(port), "timeout": acctest.String("2s")}
-	for name, value := range more {
-		values[name] = value
-	}
+	maps.Copy(values, more)
 	return values
 }
 

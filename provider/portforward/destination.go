@@ -24,7 +24,7 @@ type awayError struct{ reason string }
 func (e *awayError) Error() string { return e.reason }
 
 // Is implements the interface of errors.Is.
-func (e *awayError) Is(target error) bool { return target == errAway } //nolint:errorlint // It is how errors.Is asks.
+func (e *awayError) Is(target error) bool { return target == errAway }
 
 // destination is the port that connections go to.
 type destination struct {

@@ -16,7 +16,7 @@ func listenIn(ctx context.Context, network, address string) (net.Listener, error
 	if err != nil {
 		return nil, err
 	}
-	defer there.Close()
+	defer there.Close() //nolint:errcheck // It is only read.
 	// The thread is not given back: nobody else must find itself in that namespace.
 	type result struct {
 		listener net.Listener

@@ -240,49 +240,58 @@ func (b *Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 		return nil, err
 	}
 	for {
-		namespace, key, err := conn.findEnclave(ctx, spec.Name)
-		if err != nil {
-			return nil, fmt.Errorf("update enclave: %w", err)
-		}
-		if err := checkOwner(namespace, spec); err != nil {
-			return nil, err
-		}
-		follow, err := askExposure(namespace, spec.Exposure)
-		if err != nil {
-			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
-		}
-		if spec.Policy != nil {
-			before, err := policyIn(namespace)
-			if err == nil {
-				err = conn.dropPolicy(ctx, spec.Name, before, spec.Policy)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
-			}
-		}
-		if err := describe(namespace, spec); err != nil {
-			return nil, err
-		}
-		namespace.TypeMeta = namespaces.typeMeta()
-		updated, err := replace(ctx, conn, namespaces, "", namespace.Name, namespace)
+		updated, err := b.updateEnclave(ctx, conn, spec)
 		if apierrors.IsConflict(err) {
-			continue
+			continue // Somebody else has changed it since it was read.
 		}
 		if err != nil {
 			return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
 		}
-		if follow {
-			if updated, err = b.settle(ctx, conn, updated, spec.Name); err != nil {
-				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
-			}
-		}
-		if spec.Policy != nil {
-			if err := conn.applyPolicy(ctx, spec.Name, spec.Policy); err != nil {
-				return nil, fmt.Errorf("update enclave %q: %w", spec.Name, err)
-			}
-		}
-		return conn.observedEnclave(ctx, updated, key)
+		return updated, nil
 	}
+}
+
+// updateEnclave changes an enclave unless somebody else has changed it since it was read, which is a conflict.
+func (b *Backend) updateEnclave(ctx context.Context, conn *connection, spec enclave.Spec) (*enclave.Enclave, error) {
+	namespace, key, err := conn.findEnclave(ctx, spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOwner(namespace, spec); err != nil {
+		return nil, err
+	}
+	follow, err := askExposure(namespace, spec.Exposure)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Policy != nil {
+		before, err := policyIn(namespace)
+		if err == nil {
+			err = conn.dropPolicy(ctx, spec.Name, before, spec.Policy)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := describe(namespace, spec); err != nil {
+		return nil, err
+	}
+	namespace.TypeMeta = namespaces.typeMeta()
+	updated, err := replace(ctx, conn, namespaces, "", namespace.Name, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if follow {
+		if updated, err = b.settle(ctx, conn, updated, spec.Name); err != nil {
+			return nil, err
+		}
+	}
+	if spec.Policy != nil {
+		if err := conn.applyPolicy(ctx, spec.Name, spec.Policy); err != nil {
+			return nil, err
+		}
+	}
+	return conn.observedEnclave(ctx, updated, key)
 }
 
 // findEnclave reads the namespace and the key of an enclave; a half-made one, or one that goes, is not there.

@@ -307,9 +307,11 @@ func (c *connection) explainAddress(ctx context.Context, namespace, service stri
 	}
 	text += ", raise load_balancer.timeout, or expose ports in another way"
 	told, err := listAs[corev1.Event](ctx, c, events, namespace, map[string]string{"fieldSelector": "involvedObject.name=" + object}, "")
+	lines := []string{text}
 	for i := range told {
-		text += fmt.Sprintf("\n%s: %s", told[i].Reason, strings.TrimSpace(told[i].Message))
+		lines = append(lines, told[i].Reason+": "+strings.TrimSpace(told[i].Message))
 	}
+	text = strings.Join(lines, "\n")
 	if err != nil || len(told) == 0 {
 		text += "; nobody has said anything about it"
 	}

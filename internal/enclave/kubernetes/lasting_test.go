@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestKubernetesLastingDirectoriesGoWithTheirService(t *testing.T) {
 		eventually(t, fmt.Sprint(want, " volumes"), func() (bool, string) {
 			found, err := list[corev1.PersistentVolumeClaim](t.Context(), conn, claims, namespaceName(name), "")
 			must(t, err)
-			return len(found) == want, fmt.Sprint(len(found))
+			return len(found) == want, strconv.Itoa(len(found))
 		})
 	}
 	request := serviceRequest(t, backend, images.Service, func(request *enclave.ServiceRequest) {
