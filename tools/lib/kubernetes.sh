@@ -42,6 +42,7 @@ setup_kubernetes() {
 	fi
 	if kube_is_tools; then
 		: "${SUNDOG_TEST_KUBERNETES_LOAD:=$KUBE_TOOL/image.sh load}"
+		# shellcheck disable=SC2016 # It is expanded where the tool's settings are known.
 		: "${SUNDOG_TEST_KUBERNETES_UNLOAD:=ctr --address $(kube_setting 'echo "$KUBE_STATE"')/run/containerd.sock --namespace k8s.io images rm}"
 		# shellcheck disable=SC2016 # it is for the tool's own shell
 		: "${SUNDOG_TEST_KUBERNETES_MACHINE:=$(kube_setting 'echo "$HOST_IP"')}"
