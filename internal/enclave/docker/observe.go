@@ -190,7 +190,7 @@ func (b *Backend) Service(ctx context.Context, name, service string) (*enclave.S
 // The engine hears of a process's end and of memory running out in two ways, and on a busy machine of the end first.
 const (
 	killedCode   = 128 + 9
-	verdictTime  = 2 * time.Second
+	verdictTime  = 5 * time.Second
 	verdictPause = 100 * time.Millisecond
 )
 
