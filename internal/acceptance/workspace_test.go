@@ -119,8 +119,9 @@ func (w *workspace) killed(after time.Duration, arguments ...string) bool {
 // enclaveLabel finds what belongs to the example's enclave; other tests use the same engine.
 const enclaveLabel = "label=sundog.dev/enclave=acceptance"
 
-// generation is the part of a volume's name that is drawn anew for each container, or for each version of a note.
-var generation = regexp.MustCompile(`\.[0-9a-f]{8}\.|\.[0-9a-f]{12}$`)
+// generation is the part of a volume's name that is drawn anew for each container, or hangs on the enclave's key and on a note's
+// version.
+var generation = regexp.MustCompile(`\.[0-9a-f]{8}\.|[0-9a-f]{16}\.[0-9a-f]{12}$`)
 
 // docker lists what belongs to the example's enclave, as "kind name" lines, sorted.
 func docker(t *testing.T) []string {
