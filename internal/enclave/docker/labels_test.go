@@ -70,6 +70,8 @@ func TestDockerLabelsEverything(t *testing.T) {
 	for _, item := range volumes.Items {
 		switch {
 		case !strings.Contains(item.Name, name):
+		case item.Labels[enclave.LabelRole] == roleNote:
+			check("volume "+item.Name, item.Labels, labelNote, labelVersion, labelContent)
 		case item.Labels[labelPersistentKey] != "":
 			check("volume "+item.Name, item.Labels)
 		default:
@@ -100,7 +102,7 @@ func TestDockerLabelsEverything(t *testing.T) {
 	}
 	want := map[string][]string{
 		"container": {roleArtifact, roleLock, roleService, roleStore, roleTask}, "image": {roleArtifact, roleArtifact},
-		"network": {roleNetwork}, "volume": {roleVolume, roleVolume, roleVolume},
+		"network": {roleNetwork}, "volume": {roleNote, roleNote, roleNote, roleVolume, roleVolume, roleVolume},
 	}
 	for kind, roles := range seen {
 		slices.Sort(roles)
