@@ -34,9 +34,9 @@ type connection struct {
 	chosen string
 
 	// What several callers want to know at the same time is asked once.
-	found    gathers[map[string]*parts]
-	dotted   gathers[[]corev1.HostAlias]
-	policies gathers[*podPolicy]
+	found      gathers[map[string]*parts]
+	dotted     gathers[[]corev1.HostAlias]
+	namespaces gathers[*corev1.Namespace]
 	// prepared are the Jobs of services that were made by this process, until they are started.
 	prepared sync.Map
 	// lean are the records that are known to have no parts.

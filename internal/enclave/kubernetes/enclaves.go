@@ -319,6 +319,21 @@ func (c *connection) findEnclave(ctx context.Context, name string) (*corev1.Name
 	return namespace, key, nil
 }
 
+// sharedNamespace asks for an enclave's namespace, once for all services that are made or started at the same time. It must not
+// be changed.
+func (c *connection) sharedNamespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	return c.namespaces.in(name).ask(ctx, "", func(ctx context.Context, _ []string) (*corev1.Namespace, error) {
+		namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(name))
+		if isGone(err) {
+			return nil, noEnclave(name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("enclave %q: %w", name, err)
+		}
+		return namespace, nil
+	})
+}
+
 // mustExist fails with ErrNotFound if there is no such enclave.
 func (c *connection) mustExist(ctx context.Context, name string) error {
 	namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(name))

@@ -46,9 +46,9 @@ func (b *Backend) effective(namespace *corev1.Namespace) (*enclave.Exposure, err
 
 // exposureFor looks up how the ports of an enclave are exposed.
 func (b *Backend) exposureFor(ctx context.Context, conn *connection, name string) (*enclave.Exposure, error) {
-	namespace, err := get[corev1.Namespace](ctx, conn, namespaces, "", namespaceName(name))
+	namespace, err := conn.sharedNamespace(ctx, name)
 	if err != nil {
-		return nil, inEnclave(name, err)
+		return nil, err
 	}
 	return b.effective(namespace)
 }

@@ -2,12 +2,10 @@ package kubernetes
 
 import (
 	"context"
-	"fmt"
 	"maps"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -28,19 +26,13 @@ func podPolicyOf(namespace *corev1.Namespace) (*podPolicy, error) {
 	return &podPolicy{policy, namespace.Labels[labelPodSecurity]}, nil
 }
 
-// applyPodPolicy gives a Job what the enclave says about pods now. It is asked for once for all services that are started
-// at the same time.
+// applyPodPolicy gives a Job what the enclave says about pods now.
 func (c *connection) applyPodPolicy(ctx context.Context, name string, job *batchv1.Job) error {
-	policy, err := c.policies.in(name).ask(ctx, "", func(ctx context.Context, _ []string) (*podPolicy, error) {
-		namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(name))
-		if apierrors.IsNotFound(err) {
-			return nil, noEnclave(name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("enclave %q: %w", name, err)
-		}
-		return podPolicyOf(namespace)
-	})
+	namespace, err := c.sharedNamespace(ctx, name)
+	if err != nil {
+		return err
+	}
+	policy, err := podPolicyOf(namespace)
 	if err != nil {
 		return err
 	}
