@@ -7,50 +7,43 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 func TestQuestionsAreAskedOnceForAll(t *testing.T) {
 	t.Parallel()
-	var all gathers[[]string]
-	var asked atomic.Int64
-	first, release := make(chan struct{}), make(chan struct{})
-	ask := func(_ context.Context, about []string) ([]string, error) {
-		if asked.Add(1) == 1 {
-			close(first)
-			<-release
-		}
-		return about, nil
-	}
-	var group sync.WaitGroup
-	tell := func(about string) {
-		group.Go(func() {
-			answer, err := all.in("e").ask(t.Context(), about, ask)
-			if err != nil || !slices.Contains(answer, about) {
-				t.Errorf("%s: %v, %v", about, answer, err)
+	synctest.Test(t, func(t *testing.T) {
+		var all gathers[[]string]
+		var asked atomic.Int64
+		release := make(chan struct{})
+		ask := func(_ context.Context, about []string) ([]string, error) {
+			if asked.Add(1) == 1 {
+				<-release
 			}
-		})
-	}
-	tell("first")
-	<-first
-	const callers = 50
-	for range callers / 2 {
-		tell("a")
-		tell("b")
-	}
-	// All of them are to wait before the first answer comes.
-	for waits := 0; waits < 2; {
-		of := all.in("e")
-		of.mutex.Lock()
-		if of.waiting != nil {
-			waits = len(of.waiting.about)
+			return about, nil
 		}
-		of.mutex.Unlock()
-	}
-	close(release)
-	group.Wait()
-	if got := asked.Load(); got > callers/2 {
-		t.Errorf("%d callers at the same time asked %d times", callers+1, got)
-	}
+		var group sync.WaitGroup
+		tell := func(about string) {
+			group.Go(func() {
+				answer, err := all.in("e").ask(t.Context(), about, ask)
+				if err != nil || !slices.Contains(answer, about) {
+					t.Errorf("%s: %v, %v", about, answer, err)
+				}
+			})
+		}
+		tell("first")
+		synctest.Wait()
+		for range 25 {
+			tell("a")
+			tell("b")
+		}
+		synctest.Wait() // All of them wait before the first answer comes.
+		close(release)
+		group.Wait()
+		if got := asked.Load(); got != 2 {
+			t.Errorf("51 callers, 50 of them while one was asking, asked %d times, want 2", got)
+		}
+	})
 }
 
 func TestACallerThatGoesEndsNobodysQuestion(t *testing.T) {
