@@ -120,37 +120,46 @@ func watchMemory(pid int, ended <-chan struct{}) (most int64) {
 	}
 }
 
-// TestDockerLargeArtifact uploads an artifact of 1 GiB, mounts it in two services, stores what one of them has changed,
-// and fetches that: never may any of it be held in memory as a whole.
-func TestDockerLargeArtifact(t *testing.T) {
-	w, name, args := dockerWorld(t)
-	program := filepath.Join(t.TempDir(), "sundog")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/sundog-dev/terraform-provider-sundog").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
+// passLargeArtifact runs a package that uploads an artifact of 1 GiB, mounts it in two services and stores what one of them has
+// changed; then it fetches that. All of it is done by a process of its own, whose memory is bounded (see command). It gives the sum of
+// the large file.
+func (w *world) passLargeArtifact(name, args string) (sum string) {
+	w.Helper()
+	program := filepath.Join(w.TempDir(), "sundog")
+	if text, err := exec.CommandContext(w.Context(), "go", "build", "-o", program, "github.com/sundog-dev/terraform-provider-sundog").CombinedOutput(); err != nil {
+		w.Fatalf("%v: %s", err, text)
 	}
-	folder := writeFiles(t, map[string]string{
+	folder := writeFiles(w.T, map[string]string{
 		"kurtosis.yml":   "name: github.com/acme/large\n",
 		"data/small.txt": "small",
 		"main.star":      largePackage,
 	})
-	sum := randomFile(t, filepath.Join(folder, "data", "big"), largeBytes)
-	output := command(t, program, "run", folder, "--enclave", name, "--args", args)
+	sum = randomFile(w.T, filepath.Join(folder, "data", "big"), largeBytes)
+	output := command(w.T, program, "run", folder, "--enclave", name, "--args", args)
 	if want := fmt.Sprintf("[%q,%q,%q]\n", sum, sum, "small"); strings.Join(strings.Fields(output), "")+"\n" != want {
-		t.Errorf("the run gives %s, want %s", output, want)
+		w.Errorf("the run gives %s, want %s", output, want)
 	}
 	before := w.containers(name)
-	command(t, program, "run", folder, "--enclave", name, "--args", args)
+	command(w.T, program, "run", folder, "--enclave", name, "--args", args)
 	if after := w.containers(name); after["one"] != before["one"] || after["two"] != before["two"] {
-		t.Errorf("containers %v, want still %v", after, before)
+		w.Errorf("containers %v, want still %v", after, before)
 	}
-	target := filepath.Join(t.TempDir(), "stored")
-	command(t, program, "files", "get", name, "stored", target)
-	if got := fileSum(t, filepath.Join(target, "big")); got != sum {
-		t.Errorf("the file that was fetched has the sum %s, want %s", got, sum)
+	target := filepath.Join(w.TempDir(), "stored")
+	command(w.T, program, "files", "get", name, "stored", target)
+	if got := fileSum(w.T, filepath.Join(target, "big")); got != sum {
+		w.Errorf("the file that was fetched has the sum %s, want %s", got, sum)
 	}
 	if content, err := os.ReadFile(filepath.Join(target, "small.txt")); err != nil || string(content) != "changed" {
-		t.Errorf("%q %v", content, err)
+		w.Errorf("%q %v", content, err)
 	}
+	return sum
+}
+
+// TestDockerLargeArtifact uploads an artifact of 1 GiB, mounts it in two services, stores what one of them has changed,
+// and fetches that: never may any of it be held in memory as a whole.
+func TestDockerLargeArtifact(t *testing.T) {
+	w, name, args := dockerWorld(t)
+	w.passLargeArtifact(name, args)
 	begun := time.Now()
 	w.ok("enclave", "rm", name)
 	t.Logf("enclave rm: %s", time.Since(begun).Round(100*time.Millisecond))

@@ -6,10 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -89,38 +87,12 @@ func kubectl(t *testing.T, arguments ...string) string {
 // its files without us.
 func TestKubernetesLargeArtifact(t *testing.T) {
 	w, backend, name, args := kubernetesWorld(t)
-	program := filepath.Join(t.TempDir(), "sundog")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/sundog-dev/terraform-provider-sundog").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	folder := writeFiles(t, map[string]string{
-		"kurtosis.yml":   "name: github.com/acme/large\n",
-		"data/small.txt": "small",
-		"main.star":      largePackage,
-	})
-	sum := randomFile(t, filepath.Join(folder, "data", "big"), largeBytes)
-	output := command(t, program, "run", folder, "--enclave", name, "--args", args)
-	if want := fmt.Sprintf("[%q,%q,%q]\n", sum, sum, "small"); strings.Join(strings.Fields(output), "")+"\n" != want {
-		t.Errorf("the run gives %s, want %s", output, want)
-	}
+	sum := w.passLargeArtifact(name, args)
 	owned := inService(t, backend, name, "two", "list", "/data")
 	for _, want := range []string{"/data dr-xr-x--- 42:0\n", "/data/big -r--r----- 42:0\n", "/data/small.txt -r--r----- 42:0\n"} {
 		if !strings.Contains(owned, want) {
 			t.Errorf("service two: no %q among\n%s", want, owned)
 		}
-	}
-	before := w.containers(name)
-	command(t, program, "run", folder, "--enclave", name, "--args", args)
-	if after := w.containers(name); after["one"] != before["one"] || after["two"] != before["two"] {
-		t.Errorf("services %v, want still %v", after, before)
-	}
-	target := filepath.Join(t.TempDir(), "stored")
-	command(t, program, "files", "get", name, "stored", target)
-	if got := fileSum(t, filepath.Join(target, "big")); got != sum {
-		t.Errorf("the file that was fetched has the sum %s, want %s", got, sum)
-	}
-	if content, err := os.ReadFile(filepath.Join(target, "small.txt")); err != nil || string(content) != "changed" {
-		t.Errorf("%q %v", content, err)
 	}
 	begun := time.Now()
 	first, err := backend.Service(t.Context(), name, "two")

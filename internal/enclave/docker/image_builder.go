@@ -10,6 +10,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
+	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -122,26 +123,16 @@ func (c *connection) push(ctx context.Context, name reference.Named, credentials
 	if err != nil {
 		return "", err
 	}
-	tell := enclave.Progress(ctx)
-	for message, err := range stream.JSONMessages(ctx) {
-		switch {
-		case err != nil:
-			return "", err
-		case message.Error != nil:
-			return "", message.Error
-		case message.Status == "Pushed", message.Status == "Layer already exists":
-			tell("layer " + message.ID + ": " + strings.ToLower(message.Status))
-		case message.Aux != nil:
-			var pushed struct{ Digest string }
-			if json.Unmarshal(*message.Aux, &pushed) == nil && pushed.Digest != "" {
-				digest = pushed.Digest
-			}
+	err = follow(ctx, stream.JSONMessages(ctx), []string{"Pushed", "Layer already exists"}, func(message jsonstream.Message) {
+		var pushed struct{ Digest string }
+		if message.Aux != nil && json.Unmarshal(*message.Aux, &pushed) == nil && pushed.Digest != "" {
+			digest = pushed.Digest
 		}
+	})
+	if err == nil && digest == "" {
+		err = errors.New("the engine does not tell under which digest it pushed the image")
 	}
-	if digest == "" && ctx.Err() == nil {
-		return "", errors.New("the engine does not tell under which digest it pushed the image")
-	}
-	return digest, ctx.Err()
+	return digest, err
 }
 
 // explainPush makes a refusal an error that tells what to do.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
+	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/client"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -50,20 +53,31 @@ func (c *connection) pull(ctx context.Context, name, credentials string) (digest
 	if err != nil {
 		return "", err
 	}
+	err = follow(ctx, stream.JSONMessages(ctx), []string{"Pull complete", "Already exists"}, func(message jsonstream.Message) {
+		if found, ok := strings.CutPrefix(message.Status, "Digest: "); ok {
+			digest = found
+		}
+	})
+	return digest, err
+}
+
+// follow follows a pull or a push to its end. It tells of each layer that has arrived, which is known by what the engine says
+// then, and passes all that it says on.
+func follow(ctx context.Context, messages iter.Seq2[jsonstream.Message, error], arrived []string, each func(jsonstream.Message)) error {
 	tell := enclave.Progress(ctx)
-	for message, err := range stream.JSONMessages(ctx) {
-		switch {
-		case err != nil:
-			return "", err
-		case message.Error != nil:
-			return "", message.Error
-		case strings.HasPrefix(message.Status, "Digest: "):
-			digest = strings.TrimPrefix(message.Status, "Digest: ")
-		case message.Status == "Pull complete", message.Status == "Already exists":
+	for message, err := range messages {
+		if err == nil && message.Error != nil {
+			err = message.Error
+		}
+		if err != nil {
+			return err
+		}
+		if slices.Contains(arrived, message.Status) {
 			tell("layer " + message.ID + ": " + strings.ToLower(message.Status))
 		}
+		each(message)
 	}
-	return digest, ctx.Err()
+	return ctx.Err()
 }
 
 // refusals are what registries say to somebody who may not pull.
