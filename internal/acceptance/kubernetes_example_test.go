@@ -48,7 +48,7 @@ func TestAccKubernetesExample(t *testing.T) {
 		w.shows("hello, goodbye")
 		onCluster := w.outputs()
 		w.terraform("destroy", "-auto-approve", "-no-color")
-		if diff := cmp.Diff(before, inCluster(t)); diff != "" {
+		if diff := cmp.Diff(before, leftInCluster(t, before)); diff != "" {
 			t.Errorf("objects are left in the cluster: %s", diff)
 		}
 

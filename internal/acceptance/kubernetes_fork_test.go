@@ -55,7 +55,7 @@ func TestAccKubernetesStagingFork(t *testing.T) {
 		}
 
 		w.terraform("destroy", "-auto-approve", "-no-color")
-		w.nothingLeft(before, inCluster(t))
+		w.nothingLeft(before, leftInCluster(t, before))
 		run(t, w.root, nil, w.python, "tools/account_dump.py", "compare", production, w.dump(productionAccount, "after"))
 		t.Log(lastLine(run(t, w.root, nil, "tools/aws", "summary", w.state, productionAccount, count)))
 	})

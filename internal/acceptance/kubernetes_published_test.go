@@ -52,7 +52,7 @@ func TestAccKubernetesPublishedPackages(t *testing.T) {
 		}
 
 		w.terraform("destroy", "-auto-approve", "-no-color")
-		if diff := cmp.Diff(before, inCluster(t)); diff != "" {
+		if diff := cmp.Diff(before, leftInCluster(t, before)); diff != "" {
 			t.Errorf("objects are left in the cluster: %s", diff)
 		}
 	})
@@ -87,7 +87,7 @@ func TestAccKubernetesPublishedDefaults(t *testing.T) {
 				results[backend][name] = withoutAddresses(t, text)
 			}
 			w.terraform("destroy", "-auto-approve", "-no-color")
-			if diff := cmp.Diff(before, append(docker(t), inCluster(t)...)); diff != "" {
+			if diff := cmp.Diff(before, append(docker(t), leftInCluster(t, before)...)); diff != "" {
 				t.Errorf("objects are left of %s: %s", backend, diff)
 			}
 		}

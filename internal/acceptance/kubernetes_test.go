@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // onKubernetes skips a test where there is no cluster for it. `make test-kubernetes` sets what it takes: KUBECONFIG, and
@@ -81,6 +82,21 @@ func inCluster(t *testing.T) []string {
 	objects = append(objects, strings.Fields(volumes)...)
 	slices.Sort(objects)
 	return objects
+}
+
+// leftInCluster lists what inCluster does, after a destroy. It gives volumes a minute to go: the cluster's provisioner takes
+// them away by itself after their claims, and a user who may use namespaces only cannot watch it.
+func leftInCluster(t *testing.T, before []string) []string {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
+		after := inCluster(t)
+		stays := func(object string) bool {
+			return strings.HasPrefix(object, "volume/") && !slices.Contains(before, object)
+		}
+		if !slices.ContainsFunc(after, stays) || time.Now().After(deadline) {
+			return after
+		}
+	}
 }
 
 // pods gives the ids of the services' pods by service.

@@ -49,14 +49,18 @@ func (b *Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclav
 	if err != nil {
 		return nil, err
 	}
-	existing, err := conn.enclave(ctx, spec.Name)
+	state, err := conn.observeState(ctx, spec.Name)
 	if err == nil {
+		existing := &state.enclave
 		if existing.Owner != spec.Owner {
 			return nil, &enclave.OwnedError{Kind: "enclave", Name: spec.Name, Owner: existing.Owner, CreatedAt: existing.CreatedAt}
 		}
 		found, err := conn.storeAndLocks(ctx, spec.Name)
 		if err == nil {
 			err = b.removeDeadLocks(ctx, conn, found)
+		}
+		if err == nil {
+			err = conn.removeNetworkTwins(ctx, spec.Name, state.networks)
 		}
 		return existing, err
 	}
@@ -255,7 +259,9 @@ func (c *connection) enclave(ctx context.Context, name string) (*enclave.Enclave
 // enclaveState is what network and notes tell of an enclave.
 type enclaveState struct {
 	enclave enclave.Enclave
-	network network.Summary
+	// network is the enclave's own of networks, which are several where a creation that was cut off brought one more.
+	network  network.Summary
+	networks []network.Summary
 	// stopped maps services to the ID of the container that StopService has stopped.
 	stopped map[string]string
 	// used maps keys of persistent directories to the marks of the volumes that were used.
@@ -312,7 +318,7 @@ func (c *connection) observeState(ctx context.Context, name string) (*enclaveSta
 			Backend: backendName, Name: name, Owner: record.Owner, Network: networkName(name), Labels: record.Labels,
 			CreatedAt: record.CreatedAt, ExpiresAt: record.ExpiresAt, Key: record.Key,
 		},
-		network: oldestNetwork(networks.Items), stopped: stopped, used: used, places: readPlaces(places),
+		network: oldestNetwork(networks.Items), networks: networks.Items, stopped: stopped, used: used, places: readPlaces(places),
 	}, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +98,65 @@ func TestDockerCompletesHalfMadeEnclaves(t *testing.T) {
 		_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: "somebody else"})
 		mentions(t, err, name, testOwner)
 	})
+}
+
+// TestDockerLeavesOneOfTwoNetworks makes what an engine does that goes on with the request of a process which was killed,
+// while the next process makes the same network: two of one name.
+func TestDockerLeavesOneOfTwoNetworks(t *testing.T) {
+	t.Parallel()
+	backend := dockerBackend(t)
+	conn := connectionOf(t, backend)
+	images := enclavetest.BuildImages(t, backend)
+	for title, prepare := range map[string]func(name string) error{
+		"while the enclave is made": func(name string) error {
+			return backend.completeNetwork(t.Context(), conn, name, testOwner)
+		},
+		"after it was made": func(name string) error {
+			_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+			return err
+		},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			name := reserveEnclave(t, backend)
+			must(t, prepare(name))
+			addTwin(t, conn, name)
+			_, err := backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner})
+			must(t, err)
+			networks, err := conn.networksOf(t.Context(), name)
+			must(t, err)
+			if len(networks) != 1 {
+				t.Fatalf("there are %d networks, want 1", len(networks))
+			}
+			must(t, createAndStart(t.Context(), backend, name, serviceRequest(t, backend, images.Service)))
+		})
+	}
+}
+
+// addTwin makes one more network of an enclave's name. Docker's own client asks engines of before 25 to look for such first;
+// engines from then on refuse it by themselves.
+func addTwin(t *testing.T, conn *connection, name string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{
+		"Name": networkName(name), "Driver": "bridge", "CheckDuplicate": false,
+		"Labels": objectLabels(name, roleNetwork, map[string]string{enclave.LabelOwner: testOwner}),
+	})
+	must(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://docker/v1.41/networks/create", bytes.NewReader(body))
+	must(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return conn.Dialer()(ctx) }}
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	must(t, err)
+	defer response.Body.Close()
+	switch response.StatusCode {
+	case http.StatusCreated:
+	case http.StatusConflict:
+		t.Skip("this engine lets no two networks bear one name")
+	default:
+		t.Fatalf("the engine answers %s", response.Status)
+	}
 }
 
 // TestDockerReplacesHalfMadeServices makes by hand what a killed creation of a service leaves behind.

@@ -32,9 +32,36 @@ func (b *Backend) completeNetwork(ctx context.Context, conn *connection, name, o
 		}
 	}
 	if len(networks) > 0 {
+		return conn.removeNetworkTwins(ctx, name, networks)
+	}
+	if err := b.createNetwork(ctx, conn, name, owner); err != nil {
+		return err
+	}
+	// The engine may have been at work for a process that was killed while it made this very network: it goes on with what it
+	// was asked for, and does not mind two networks of one name.
+	networks, err = conn.networksOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	return conn.removeNetworkTwins(ctx, name, networks)
+}
+
+// removeNetworkTwins leaves one of several networks that an enclave has: containers join theirs by its name, so the engine
+// refuses to start any as long as there are two.
+func (c *connection) removeNetworkTwins(ctx context.Context, name string, networks []network.Summary) error {
+	if len(networks) < 2 {
 		return nil
 	}
-	return b.createNetwork(ctx, conn, name, owner)
+	kept := oldestNetwork(networks).ID
+	for _, item := range networks {
+		if item.ID == kept {
+			continue
+		}
+		if err := c.removeNetwork(ctx, item.ID); err != nil {
+			return fmt.Errorf("enclave %q has two networks of the name %s, and one cannot be removed: %w", name, item.Name, err)
+		}
+	}
+	return nil
 }
 
 // networkAttempts bounds how often a subnet is chosen that somebody else takes in the same moment.
@@ -59,7 +86,7 @@ func (b *Backend) createNetwork(ctx context.Context, conn *connection, name, own
 			}
 			if isGatewayTaken(lastError) {
 				// The engine may be at work for a process that was killed while it made this very network.
-				if made, err := conn.hasNetwork(ctx, name); made || err != nil {
+				if made, err := conn.networksOf(ctx, name); len(made) > 0 || err != nil {
 					return err
 				}
 			} else if !strings.Contains(lastError.Error(), "overlap") && !isExhausted(lastError) {
@@ -76,10 +103,10 @@ func isGatewayTaken(err error) bool {
 	return strings.Contains(err.Error(), "failed to allocate gateway")
 }
 
-// hasNetwork tells whether an enclave's network is there.
-func (c *connection) hasNetwork(ctx context.Context, name string) (bool, error) {
+// networksOf lists an enclave's network, and its twins should there be any.
+func (c *connection) networksOf(ctx context.Context, name string) ([]network.Summary, error) {
 	found, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: withLabels(ofEnclave(name), ofRole(roleNetwork))})
-	return len(found.Items) > 0, c.translate(err)
+	return found.Items, c.translate(err)
 }
 
 func (c *connection) takeSubnet(ctx context.Context, name, owner string, subnet netip.Prefix) error {
