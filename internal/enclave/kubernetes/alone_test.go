@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"testing"
@@ -38,7 +39,8 @@ func inNodeByScript(t *testing.T, folder string, environment []string, command .
 	if os.Geteuid() != 0 {
 		t.Skip("only root may run programs in the network of the cluster's node")
 	}
-	run := exec.Command("nsenter", append([]string{"--net=" + network}, command...)...)
+	// It is not killed when the test ends: the shell has to end what it started.
+	run := exec.CommandContext(context.WithoutCancel(t.Context()), "nsenter", append([]string{"--net=" + network}, command...)...)
 	run.Dir, run.Env = folder, append(os.Environ(), environment...)
 	var output bytes.Buffer
 	run.Stdout, run.Stderr = &output, &output

@@ -37,8 +37,7 @@ func startProxy(t *testing.T, backend *Backend) *testProxy {
 	must(t, err)
 	address, err := backend.nodeAddress(t.Context(), conn)
 	must(t, err)
-	// Sockets have short paths, so it is not the test's folder.
-	folder, err := os.MkdirTemp("", "proxy")
+	folder, err := os.MkdirTemp("", "proxy") //nolint:usetesting // Sockets must have short paths, which the test's own folder has not.
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(folder)) })
 
