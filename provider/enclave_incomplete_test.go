@@ -15,7 +15,7 @@ import (
 
 // broken is a backend whose enclave has lost a part of itself, as long as left is set.
 type broken struct {
-	acctest.Docker
+	acctest.Backend
 	left    *enclave.Orphan
 	removed []string
 }
@@ -24,25 +24,25 @@ func (b *broken) Enclave(ctx context.Context, name string) (*enclave.Enclave, er
 	if b.left != nil {
 		return nil, fmt.Errorf("enclave %q: %w", name, enclave.ErrNotFound)
 	}
-	return b.Docker.Enclave(ctx, name)
+	return b.Backend.Enclave(ctx, name)
 }
 
 // CreateEnclave makes it whole.
 func (b *broken) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
 	b.left = nil
-	return b.Docker.CreateEnclave(ctx, spec)
+	return b.Backend.CreateEnclave(ctx, spec)
 }
 
 func (b *broken) RemoveEnclave(ctx context.Context, name string) error {
 	b.left, b.removed = nil, append(b.removed, name)
-	return b.Docker.RemoveEnclave(ctx, name)
+	return b.Backend.RemoveEnclave(ctx, name)
 }
 
 func (b *broken) Remains(context.Context, string) (*enclave.Orphan, error) { return b.left, nil }
 
 func TestEnclaveThatLacksAPartOfItself(t *testing.T) {
-	backend := &broken{Docker: acctest.Docker{Backend: memory.New(memory.Hooks{})}}
-	builders := acctest.Builders(backend.Backend, nil, nil)
+	backend := &broken{Backend: acctest.Docker(memory.New(memory.Hooks{}))}
+	builders := acctest.Builders(backend.Backend.Backend, nil, nil)
 	builders.Backend = func(session.Settings, *slog.Logger) (enclave.Backend, error) { return backend, nil }
 	server := acctest.NewServer(t, NewWith("test", builders, noEnvironment))
 	if text := server.Configure(t, acctest.Values{"owner": acctest.String("me")}); text != "" {

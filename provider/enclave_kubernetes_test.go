@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -14,38 +13,12 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/provider/session"
 )
 
-// cluster is a backend in memory that says it is Kubernetes.
-type cluster struct{ *memory.Backend }
-
-// Name implements enclave.Backend.
-func (cluster) Name() string { return "kubernetes" }
-
-func onCluster(found *enclave.Enclave, err error) (*enclave.Enclave, error) {
-	if found != nil {
-		found.Backend = "kubernetes"
-	}
-	return found, err
-}
-
-// CreateEnclave implements enclave.Backend.
-func (c cluster) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
-	return onCluster(c.Backend.CreateEnclave(ctx, spec))
-}
-
-// UpdateEnclave implements enclave.Backend.
-func (c cluster) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
-	return onCluster(c.Backend.UpdateEnclave(ctx, spec))
-}
-
-// Enclave implements enclave.Backend.
-func (c cluster) Enclave(ctx context.Context, name string) (*enclave.Enclave, error) {
-	return onCluster(c.Backend.Enclave(ctx, name))
-}
-
 func clusterServer(t *testing.T, backend *memory.Backend) *acctest.Server {
 	t.Helper()
 	builders := acctest.Builders(backend, nil, nil)
-	builders.Backend = func(session.Settings, *slog.Logger) (enclave.Backend, error) { return cluster{backend}, nil }
+	builders.Backend = func(session.Settings, *slog.Logger) (enclave.Backend, error) {
+		return acctest.Backend{Backend: backend, Kind: "kubernetes"}, nil
+	}
 	folder := t.TempDir()
 	server := acctest.NewServer(t, NewWith("test", builders, func(name string) string {
 		if name == "TF_DATA_DIR" {

@@ -86,7 +86,7 @@ func TestEnclaveLifeCycle(t *testing.T) {
 
 func TestEnclaveIsAdoptedByItsOwner(t *testing.T) {
 	backend := memory.New(memory.Hooks{})
-	if _, err := (acctest.Docker{Backend: backend}).CreateEnclave(t.Context(), enclave.Spec{Name: "dev", Owner: "me"}); err != nil {
+	if _, err := acctest.Docker(backend).CreateEnclave(t.Context(), enclave.Spec{Name: "dev", Owner: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	server := enclaveServer(t, backend)

@@ -93,7 +93,7 @@ func newRunFixture(t *testing.T, interpreter acctest.Interpreter) *runFixture {
 	for _, image := range []string{"db:1", "api:1", "api:2"} {
 		f.backend.AddImage(image)
 	}
-	if _, err := (acctest.Docker{Backend: f.backend}).CreateEnclave(t.Context(), enclave.Spec{Name: "dev", Owner: "me"}); err != nil {
+	if _, err := acctest.Docker(f.backend).CreateEnclave(t.Context(), enclave.Spec{Name: "dev", Owner: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	f.Server = acctest.NewServer(t, withFakes(t, f.backend, interpreter, nil))

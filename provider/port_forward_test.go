@@ -45,7 +45,7 @@ func newForwardFixture(t *testing.T) *forwardFixture {
 		}()
 		return near, nil
 	}})
-	if _, err := (acctest.Docker{Backend: f.backend}).CreateEnclave(t.Context(), enclave.Spec{Name: "dev", Owner: "me"}); err != nil {
+	if _, err := acctest.Docker(f.backend).CreateEnclave(t.Context(), enclave.Spec{Name: "dev", Owner: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	f.Server = acctest.NewServer(t, withFakes(t, f.backend, nil, nil))

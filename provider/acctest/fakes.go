@@ -35,7 +35,7 @@ func (i Interpreter) Parameters(_ context.Context, request session.PackageReques
 // Builders make a session whose backend is in memory, with a real engine on it.
 func Builders(backend *memory.Backend, interpreter Interpreter, fake session.Forker) session.Builders {
 	return session.Builders{
-		Backend:  func(session.Settings, *slog.Logger) (enclave.Backend, error) { return Docker{backend}, nil },
+		Backend:  func(session.Settings, *slog.Logger) (enclave.Backend, error) { return Docker(backend), nil },
 		Engine:   func(b enclave.Backend, options engine.Options) session.Engine { return engine.New(b, options) },
 		Forker:   func(forker.Options) (session.Forker, error) { return fake, nil },
 		Packages: func(session.Settings, *slog.Logger) session.Packages { return interpreter },
@@ -45,32 +45,39 @@ func Builders(backend *memory.Backend, interpreter Interpreter, fake session.For
 	}
 }
 
-// Docker is a backend in memory that says it is Docker, which is the only kind that a provider block can name.
-type Docker struct{ *memory.Backend }
+// Backend is a backend in memory that bears the name of a real one, as only those can be named in a provider block.
+type Backend struct {
+	*memory.Backend
+
+	Kind string
+}
+
+// Docker is one that says it is Docker.
+func Docker(backend *memory.Backend) Backend { return Backend{backend, "docker"} }
 
 // Name implements enclave.Backend.
-func (Docker) Name() string { return "docker" }
+func (b Backend) Name() string { return b.Kind }
 
-func named(found *enclave.Enclave, err error) (*enclave.Enclave, error) {
+func (b Backend) named(found *enclave.Enclave, err error) (*enclave.Enclave, error) {
 	if found != nil {
-		found.Backend = "docker"
+		found.Backend = b.Kind
 	}
 	return found, err
 }
 
 // CreateEnclave implements enclave.Backend.
-func (d Docker) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
-	return named(d.Backend.CreateEnclave(ctx, spec))
+func (b Backend) CreateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
+	return b.named(b.Backend.CreateEnclave(ctx, spec))
 }
 
 // UpdateEnclave implements enclave.Backend.
-func (d Docker) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
-	return named(d.Backend.UpdateEnclave(ctx, spec))
+func (b Backend) UpdateEnclave(ctx context.Context, spec enclave.Spec) (*enclave.Enclave, error) {
+	return b.named(b.Backend.UpdateEnclave(ctx, spec))
 }
 
 // Enclave implements enclave.Backend.
-func (d Docker) Enclave(ctx context.Context, name string) (*enclave.Enclave, error) {
-	return named(d.Backend.Enclave(ctx, name))
+func (b Backend) Enclave(ctx context.Context, name string) (*enclave.Enclave, error) {
+	return b.named(b.Backend.Enclave(ctx, name))
 }
 
 // Forker is a forker in memory: it makes of every planned resource what the plan says, unless Fail names it.

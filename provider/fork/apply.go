@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/forker"
@@ -27,24 +25,8 @@ type before struct {
 	memory *memory
 }
 
-// applied is what an apply leaves: the state to store (nil to leave it as it is) and what to remember.
-type applied struct {
-	state       *forkModel
-	memory      *memory
-	diagnostics diag.Diagnostics
-}
-
-// write puts what an apply leaves into its response.
-func (a applied) write(ctx context.Context, state *tfsdk.State, kept private.Writer) diag.Diagnostics {
-	diagnostics := a.diagnostics
-	if a.state != nil {
-		diagnostics.Append(state.Set(ctx, a.state)...)
-	}
-	if a.memory != nil {
-		diagnostics.Append(private.Write(ctx, kept, memoryKey, *a.memory)...)
-	}
-	return diagnostics
-}
+// applied is what an apply leaves.
+type applied = private.Applied[forkModel, memory]
 
 // apply carries the plan out; it is the body of Create (where prior is nil) and Update.
 func (r *forkResource) apply(ctx context.Context, verb string, planned *forkModel, prior *before) applied {
@@ -54,18 +36,18 @@ func (r *forkResource) apply(ctx context.Context, verb string, planned *forkMode
 		remembered = prior.memory
 	}
 	b, diagnostics := r.blueprint(ctx, planned, remembered)
-	done.diagnostics.Append(diagnostics...)
-	if done.diagnostics.HasError() {
+	done.Diagnostics.Append(diagnostics...)
+	if done.Diagnostics.HasError() {
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	subject := diagnose.Subject{Verb: verb, Thing: "fork", Name: planned.Name.ValueString()}
 	if b == nil {
-		done.diagnostics.Append(subject.Error(session.ErrUnknown))
+		done.Diagnostics.Append(subject.Error(session.ErrUnknown))
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	memory, err := startMemory(prior)
 	if err != nil {
-		done.diagnostics.Append(subject.Error(err))
+		done.Diagnostics.Append(subject.Error(err))
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	result, err := r.carryOut(ctx, planned, b, prior)
@@ -74,19 +56,19 @@ func (r *forkResource) apply(ctx context.Context, verb string, planned *forkMode
 	}
 	memory.Tags, memory.TagDigests = b.tags, b.tagDigests
 	if err != nil {
-		done.diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
-		done.state = planned.afterFailure(result, prior)
-		if done.state != nil {
+		done.Diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
+		done.State = planned.afterFailure(result, prior)
+		if done.State != nil {
 			memory.note(b.plan, func(key string) bool { return asPlanned(b, result, key) })
-			done.memory = memory
+			done.Memory = memory
 		}
 		return done
 	}
 	memory.note(b.plan, func(string) bool { return true })
-	done.memory = memory
+	done.Memory = memory
 	planned.afterSuccess(b, result)
 	planned.ID = types.StringValue(forkID(result.AccountID, planned.Name.ValueString()))
-	done.state = planned
+	done.State = planned
 	return done
 }
 
@@ -180,7 +162,7 @@ func (r *forkResource) keepEarlier(ctx context.Context, done applied, planned *f
 	if err != nil {
 		return done
 	}
-	done.state = planned.afterFailure(result, nil)
+	done.State = planned.afterFailure(result, nil)
 	return done
 }
 

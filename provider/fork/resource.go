@@ -69,7 +69,7 @@ func (r *forkResource) Create(ctx context.Context, req resource.CreateRequest, r
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp.Diagnostics.Append(r.apply(ctx, "create", &plan, nil).write(ctx, &resp.State, resp.Private)...)
+	resp.Diagnostics.Append(r.apply(ctx, "create", &plan, nil).Write(ctx, &resp.State, resp.Private, memoryKey)...)
 }
 
 // Update implements resource.Resource.
@@ -89,7 +89,7 @@ func (r *forkResource) Update(ctx context.Context, req resource.UpdateRequest, r
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp.Diagnostics.Append(r.apply(ctx, "update", &plan, &before{state: &prior, memory: remembered}).write(ctx, &resp.State, resp.Private)...)
+	resp.Diagnostics.Append(r.apply(ctx, "update", &plan, &before{state: &prior, memory: remembered}).Write(ctx, &resp.State, resp.Private, memoryKey)...)
 }
 
 // Read implements resource.Resource. Gone is told from "could not ask".

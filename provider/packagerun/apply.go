@@ -12,7 +12,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	backend "github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
@@ -28,31 +27,15 @@ type before struct {
 	memory *memory
 }
 
-// applied is what an apply leaves: the state to store (nil to leave it as it is) and what to remember.
-type applied struct {
-	state       *runModel
-	memory      *memory
-	diagnostics diag.Diagnostics
-}
-
-// write puts what an apply leaves into its response.
-func (a applied) write(ctx context.Context, state *tfsdk.State, kept private.Writer) diag.Diagnostics {
-	diagnostics := a.diagnostics
-	if a.state != nil {
-		diagnostics.Append(state.Set(ctx, a.state)...)
-	}
-	if a.memory != nil {
-		diagnostics.Append(private.Write(ctx, kept, memoryKey, *a.memory)...)
-	}
-	return diagnostics
-}
+// applied is what an apply leaves.
+type applied = private.Applied[runModel, memory]
 
 // apply carries the plan out; it is the body of Create (where prior is nil) and Update.
 func (r *runResource) apply(ctx context.Context, verb string, planned *runModel, writeOnly types.Dynamic, prior *before) applied {
 	var done applied
 	d, args, diagnostics := r.interpret(ctx, planned, writeOnly)
-	done.diagnostics.Append(diagnostics...)
-	if done.diagnostics.HasError() {
+	done.Diagnostics.Append(diagnostics...)
+	if done.Diagnostics.HasError() {
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	subject := diagnose.Subject{Verb: verb, Thing: "package run", Secrets: args.secrets}
@@ -62,27 +45,27 @@ func (r *runResource) apply(ctx context.Context, verb string, planned *runModel,
 	planned.setID()
 	subject.Name = planned.ID.ValueString()
 	if err := planned.recheck(d); err != nil {
-		done.diagnostics.Append(subject.At(path.Root("package"), err))
+		done.Diagnostics.Append(subject.At(path.Root("package"), err))
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	var err error
-	if done.memory, err = startMemory(prior); err != nil {
-		done.diagnostics.Append(subject.Error(err))
+	if done.Memory, err = startMemory(prior); err != nil {
+		done.Diagnostics.Append(subject.Error(err))
 		return r.keepEarlier(ctx, done, planned, prior)
 	}
 	result, err := r.carryOut(ctx, planned, d, args)
 	if err != nil {
-		done.diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
-		done.state = planned.afterFailure(result, prior)
-		if done.state == nil {
-			done.memory = nil
+		done.Diagnostics.Append(subject.Error(diagnose.Ending(ctx, err)))
+		done.State = planned.afterFailure(result, prior)
+		if done.State == nil {
+			done.Memory = nil
 		}
 		return done
 	}
-	done.memory.note(d)
-	done.diagnostics.Append(resultWarnings(subject, result)...)
-	done.diagnostics.Append(planned.afterSuccess(ctx, d, args, result, done.memory)...)
-	done.state = planned
+	done.Memory.note(d)
+	done.Diagnostics.Append(resultWarnings(subject, result)...)
+	done.Diagnostics.Append(planned.afterSuccess(ctx, d, args, result, done.Memory)...)
+	done.State = planned
 	return done
 }
 
@@ -133,7 +116,7 @@ func (r *runResource) keepEarlier(ctx context.Context, done applied, planned *ru
 	if err != nil {
 		return done
 	}
-	done.state = planned.afterFailure(view.Result(), nil)
+	done.State = planned.afterFailure(view.Result(), nil)
 	return done
 }
 

@@ -60,7 +60,7 @@ func (r *runResource) Create(ctx context.Context, req resource.CreateRequest, re
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp.Diagnostics.Append(r.apply(ctx, "create", &plan, writeOnly, nil).write(ctx, &resp.State, resp.Private)...)
+	resp.Diagnostics.Append(r.apply(ctx, "create", &plan, writeOnly, nil).Write(ctx, &resp.State, resp.Private, memoryKey)...)
 }
 
 // Update implements resource.Resource: the engine works out what is to be done, healing included.
@@ -79,7 +79,7 @@ func (r *runResource) Update(ctx context.Context, req resource.UpdateRequest, re
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp.Diagnostics.Append(r.apply(ctx, "update", &plan, writeOnly, &before{state: &prior, memory: remembered}).write(ctx, &resp.State, resp.Private)...)
+	resp.Diagnostics.Append(r.apply(ctx, "update", &plan, writeOnly, &before{state: &prior, memory: remembered}).Write(ctx, &resp.State, resp.Private, memoryKey)...)
 }
 
 // Read implements resource.Resource. Gone is told from "could not ask": an engine that is away must not empty the state.

@@ -47,9 +47,11 @@ install_network_packages() {
 	quietly apt-network apt_install $missing
 }
 
-# find_network_components exports where the components are, for tests, which are skipped for what is missing.
+# find_network_components exports where the components are, for tests, which are skipped for what is missing. Who calls it sees to
+# it that no other tests use the cluster.
 find_network_components() {
 	local crds missing
+	export SUNDOG_TEST_KUBERNETES_ALONE=1
 	missing=$(network_packages)
 	if [ ! -x "$BIN/haproxy-ingress" ] || [ ! -d "$BIN/haproxy-ingress.d" ] || [[ $missing == *haproxy* ]]; then
 		say "tests: there is no ingress controller, so those that need one are skipped: it is built from a Go module (log:" \

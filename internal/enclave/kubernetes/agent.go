@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,6 +90,8 @@ func (c *connection) installAgent(ctx context.Context, name, architecture string
 	if err != nil {
 		return "", "", err
 	}
+	// Each is near a megabyte.
+	group, groupContext := errgroup.WithContext(ctx)
 	for _, file := range []struct {
 		name, key string
 		content   []byte
@@ -96,13 +99,19 @@ func (c *connection) installAgent(ctx context.Context, name, architecture string
 		if slices.ContainsFunc(found, func(item metav1.PartialObjectMetadata) bool { return item.Name == file.name }) {
 			continue
 		}
-		_, err := create(ctx, c, configMaps, namespace, &corev1.ConfigMap{
-			TypeMeta: configMaps.typeMeta(), Immutable: new(true), BinaryData: map[string][]byte{file.key: file.content},
-			ObjectMeta: metav1.ObjectMeta{Name: file.name, Labels: objectLabels(name, roleAgent)},
+		group.Go(func() error {
+			_, err := create(groupContext, c, configMaps, namespace, &corev1.ConfigMap{
+				TypeMeta: configMaps.typeMeta(), Immutable: new(true), BinaryData: map[string][]byte{file.key: file.content},
+				ObjectMeta: metav1.ObjectMeta{Name: file.name, Labels: objectLabels(name, roleAgent)},
+			})
+			if err != nil && !apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("bring the agent into the enclave: %w", inEnclave(name, err))
+			}
+			return nil
 		})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return "", "", fmt.Errorf("bring the agent into the enclave: %w", inEnclave(name, err))
-		}
+	}
+	if err := group.Wait(); err != nil {
+		return "", "", err
 	}
 	return program, data, nil
 }

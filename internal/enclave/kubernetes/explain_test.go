@@ -33,7 +33,7 @@ func TestKubernetesExplainsStarts(t *testing.T) {
 		}, []string{"registry.invalid/sundog-test/missing:1", "ErrImageNeverPull"}},
 		"no node": {func(request *enclave.ServiceRequest) {
 			request.Spec.NodeSelectors = map[string]string{"sundog.dev/no-such": "label"}
-		}, []string{"no node takes its pod", "node affinity/selector"}},
+		}, []string{"no node takes its pod", "node affinity/selector", "no node has the labels sundog.dev/no-such=label"}},
 		"no node that is large enough": {func(request *enclave.ServiceRequest) {
 			request.Spec.MinCPU = 9_000_000
 		}, []string{"no node takes its pod", "Insufficient cpu"}},

@@ -44,26 +44,10 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	if err := checkSpec(request.Spec); err != nil {
 		return nil, err
 	}
-	before, exposure, err := b.surroundings(ctx, conn, name, request)
-	if err != nil {
-		return nil, err
-	}
-	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options, exposure: exposure}
+	work := &workload{enclave: name, generation: newGeneration(), request: request, options: b.options}
 	work.nameLasting()
-	if work.artifacts, err = b.findArtifacts(ctx, conn, name, request); err != nil {
-		return nil, err
-	}
-	architecture, pinned, err := b.architecture(ctx, conn, request)
+	before, err := b.gatherFor(ctx, conn, work)
 	if err != nil {
-		return nil, err
-	}
-	if work.pull, err = b.pulling(ctx, conn, request.Image.ID, request.Spec.Image.Registry); err != nil {
-		return nil, err
-	}
-	if pinned {
-		work.architecture = architecture
-	}
-	if work.agent, work.agentData, err = b.ensureAgent(ctx, conn, name, architecture); err != nil {
 		return nil, err
 	}
 	if err := conn.makeClaims(ctx, work, nil); err != nil {
@@ -91,18 +75,40 @@ func (b *Backend) createService(ctx context.Context, conn *connection, name stri
 	return b.serviceOf(ctx, conn, &parts{service: made, exposed: exposed})
 }
 
-// surroundings looks up what is there already: the service that is replaced, and how ports of the enclave are exposed.
-func (b *Backend) surroundings(ctx context.Context, conn *connection, name string, request enclave.ServiceRequest) (before *corev1.Service, exposure *enclave.Exposure, err error) {
+// gatherFor fills in what a workload takes from the enclave, and gives the service that it replaces. All of it is looked up at
+// the same time, and so is the agent brought into an enclave that is new.
+func (b *Backend) gatherFor(ctx context.Context, conn *connection, work *workload) (before *corev1.Service, err error) {
+	name, request := work.enclave, work.request
 	group, groupContext := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		before, err = conn.predecessor(groupContext, name, request)
 		return err
 	})
 	group.Go(func() (err error) {
-		exposure, err = b.exposureFor(groupContext, conn, name)
+		work.exposure, err = b.exposureFor(groupContext, conn, name)
 		return err
 	})
-	return before, exposure, group.Wait()
+	group.Go(func() (err error) {
+		work.artifacts, err = b.findArtifacts(groupContext, conn, name, request)
+		return err
+	})
+	// What other services will be told, too, is not broken off by a failure of this one.
+	group.Go(func() (err error) {
+		work.pull, err = b.pulling(ctx, conn, request.Image.ID, request.Spec.Image.Registry)
+		return err
+	})
+	group.Go(func() error {
+		architecture, pinned, err := b.architecture(ctx, conn, request)
+		if err != nil {
+			return err
+		}
+		if pinned {
+			work.architecture = architecture
+		}
+		work.agent, work.agentData, err = b.ensureAgent(ctx, conn, name, architecture)
+		return err
+	})
+	return before, group.Wait()
 }
 
 // checkSpec refuses what a pod cannot have.

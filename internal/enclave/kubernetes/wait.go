@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -153,7 +154,7 @@ func (w *startWaiter) checkPlace(pod *corev1.Pod) error {
 			w.unplaced = time.Now()
 		}
 		if time.Since(w.unplaced) > placePatience {
-			return fmt.Errorf("no node takes its pod: %s", condition.Message)
+			return &unplacedError{condition.Message}
 		}
 		return nil
 	}
@@ -212,6 +213,9 @@ func (w *startWaiter) explain(ctx context.Context, cause error) error {
 	detached, cancel := detach(ctx)
 	defer cancel()
 	var text strings.Builder
+	if _, unplaced := errors.AsType[*unplacedError](cause); unplaced {
+		text.WriteString(w.conn.whyUnplaced(detached, w.pod))
+	}
 	if w.pod == nil {
 		fmt.Fprintf(&text, "; it has no pod yet")
 	} else if ctx.Err() != nil {
