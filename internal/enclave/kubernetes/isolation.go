@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -29,7 +30,10 @@ const (
 // isolation are the specs of the NetworkPolicies that keep other namespaces out. They add up: what one of them allows is
 // allowed. Traffic from outside of the cluster has an address and no pod; where the network gives pods' addresses to such a
 // rule too, published ports are open to all. A port-forward enters the pod itself, which no policy concerns.
-func isolation() map[string]map[string]any {
+//
+// Pods keep the labels that they were made with, so what an enclave does not ask for any more must not be allowed any more:
+// mode is how it has its ports exposed, empty where it leaves that to the backend, whose setting may be another one each time.
+func isolation(mode enclave.ExposureMode) map[string]map[string]any {
 	everyPod := map[string]any{"podSelector": map[string]any{}}
 	published := func(value string) map[string]any {
 		return map[string]any{"matchLabels": map[string]any{labelPublished: value}}
@@ -41,16 +45,32 @@ func isolation() map[string]map[string]any {
 	ingress := func(which map[string]any, from []any) map[string]any {
 		return map[string]any{"podSelector": which, "policyTypes": []any{"Ingress"}, "ingress": []any{map[string]any{"from": from}}}
 	}
-	return map[string]map[string]any{
-		policyIsolated:  ingress(map[string]any{}, []any{everyPod}),
-		policyPublished: ingress(published(publishedOutside), anywhere),
-		policyProxied:   ingress(published(publishedInside), append(anywhere, map[string]any{"namespaceSelector": map[string]any{}})),
+	specs := map[string]map[string]any{policyIsolated: ingress(map[string]any{}, []any{everyPod})}
+	if mode == "" || byService(mode) {
+		specs[policyPublished] = ingress(published(publishedOutside), anywhere)
 	}
+	if mode == "" || mode == enclave.ExposeIngress || mode == enclave.ExposeGateway {
+		specs[policyProxied] = ingress(published(publishedInside), append(anywhere, map[string]any{"namespaceSelector": map[string]any{}}))
+	}
+	return specs
+}
+
+// askedMode is how an enclave asks for its ports to be exposed; empty where it does not.
+func askedMode(namespace *corev1.Namespace) (enclave.ExposureMode, error) {
+	wanted, err := wantedExposure(namespace)
+	if wanted == nil {
+		return "", err
+	}
+	return wanted.Mode, nil
 }
 
 // isIsolated tells whether all of the NetworkPolicies are there and say what they should.
-func (c *connection) isIsolated(ctx context.Context, namespace string) (bool, error) {
-	found, err := list[networkingv1.NetworkPolicy](ctx, c, networkPolicies, namespace, selector(ofSundog(), ofRole(rolePolicy)))
+func (c *connection) isIsolated(ctx context.Context, namespace *corev1.Namespace) (bool, error) {
+	mode, err := askedMode(namespace)
+	if err != nil {
+		return false, err
+	}
+	found, err := list[networkingv1.NetworkPolicy](ctx, c, networkPolicies, namespace.Name, selector(ofSundog(), ofRole(rolePolicy)))
 	if err != nil {
 		return false, fmt.Errorf("list the NetworkPolicies: %w", err)
 	}
@@ -58,7 +78,7 @@ func (c *connection) isIsolated(ctx context.Context, namespace string) (bool, er
 	for i := range found {
 		has[found[i].Name] = found[i].Spec
 	}
-	for name, spec := range isolation() {
+	for name, spec := range isolation(mode) {
 		text, err := json.Marshal(spec)
 		if err != nil {
 			return false, err
