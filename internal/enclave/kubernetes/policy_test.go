@@ -262,7 +262,7 @@ func reaches(t *testing.T, policies []networkingv1.NetworkPolicy, namespace stri
 	return !selected
 }
 
-// Pods of other namespaces are kept out, and nobody else is.
+// Pods of other namespaces are kept out, and nobody else is. What a pod was once marked for is open only while it is asked for.
 func TestKubernetesIsolatesEnclaves(t *testing.T) {
 	t.Parallel()
 	backend := kubernetesBackend(t)
@@ -270,31 +270,52 @@ func TestKubernetesIsolatesEnclaves(t *testing.T) {
 	conn, err := backend.connect()
 	must(t, err)
 	namespace := namespaceName(name)
-	policies, err := list[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespace, "")
-	must(t, err)
-	for _, policy := range policies {
-		if len(policy.Spec.PolicyTypes) != 1 || policy.Spec.PolicyTypes[0] != networkingv1.PolicyTypeIngress {
-			t.Errorf("%s is about %v, want the way in alone", policy.Name, policy.Spec.PolicyTypes)
-		}
-	}
 	private, outside, inside := map[string]string{}, map[string]string{labelPublished: publishedOutside}, map[string]string{labelPublished: publishedInside}
-	for _, item := range []struct {
-		what   string
-		labels map[string]string
-		from   string
-		want   bool
-	}{
-		{"a service from its own enclave", private, namespace, true},
-		{"a service from another enclave", private, "sundog-other", false},
-		{"a service from outside", private, "", false},
-		{"a published service from its own enclave", outside, namespace, true},
-		{"a published service from another enclave", outside, "sundog-other", false},
-		{"a published service from outside", outside, "", true},
-		{"a service behind a proxy from the proxy", inside, "ingress-nginx", true},
-		{"a service behind a proxy from outside", inside, "", true},
-	} {
-		if got := reaches(t, policies, namespace, item.labels, item.from); got != item.want {
-			t.Errorf("%s is reached: %t, want %t", item.what, got, item.want)
+	check := func(when string, byOutside, byProxy bool) {
+		t.Helper()
+		policies, err := list[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespace, "")
+		must(t, err)
+		for _, policy := range policies {
+			if len(policy.Spec.PolicyTypes) != 1 || policy.Spec.PolicyTypes[0] != networkingv1.PolicyTypeIngress {
+				t.Errorf("%s is about %v, want the way in alone", policy.Name, policy.Spec.PolicyTypes)
+			}
+		}
+		for _, item := range []struct {
+			what   string
+			labels map[string]string
+			from   string
+			want   bool
+		}{
+			{"a service from its own enclave", private, namespace, true},
+			{"a service from another enclave", private, "sundog-other", false},
+			{"a service from outside", private, "", false},
+			{"a published service from its own enclave", outside, namespace, true},
+			{"a published service from another enclave", outside, "sundog-other", false},
+			{"a published service from outside", outside, "", byOutside},
+			{"a service behind a proxy from its own enclave", inside, namespace, true},
+			{"a service behind a proxy from the proxy", inside, "ingress-nginx", byProxy},
+			{"a service behind a proxy from outside", inside, "", byProxy},
+		} {
+			if got := reaches(t, policies, namespace, item.labels, item.from); got != item.want {
+				t.Errorf("%s: %s is reached: %t, want %t", when, item.what, got, item.want)
+			}
+		}
+		found, err := backend.Enclave(t.Context(), name)
+		must(t, err)
+		if found.Policy.Open {
+			t.Errorf("%s: the enclave is said to be open", when)
 		}
 	}
+	check("where the backend's setting decides", true, true)
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNodePort})
+	check("with node ports", true, false)
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{Host: "{service}-{enclave}.example.com"}})
+	check("behind a proxy", false, true)
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
+	check("with nothing exposed", false, false)
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeLoadBalancer})
+	check("with load balancers", true, false)
+	_, err = backend.UpdateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Exposure: &enclave.Exposure{}})
+	must(t, err)
+	check("where the backend's setting decides again", true, true)
 }
