@@ -22,9 +22,7 @@ build_main_module_now() {
 	local target=$1 module=$2 version=$3 ldflags=$4 package=$5 work source
 	work=$CACHE/build/$(basename "$target")
 	mkdir -p "$BIN" "$work" &&
-		# Outside of any module: this repository's go.mod has no say in what is downloaded.
-		source=$(cd "$work" && GOWORK=off GOFLAGS=-mod=mod go mod download -json "$module@v$version" |
-			sed -n 's/^[[:space:]]*"Dir": "\(.*\)",\{0,1\}$/\1/p') &&
+		source=$(module_sources "$module@v$version") &&
 		rm -rf "$work/src" &&
 		cp -R "$source" "$work/src" &&
 		chmod -R u+w "$work/src" &&
@@ -35,4 +33,12 @@ build_main_module_now() {
 		) &&
 		mv "$target.new" "$target" &&
 		rm -rf "$work"
+}
+
+# module_sources MODULE@VERSION prints the folder of a module's sources, which are downloaded unless they are there.
+module_sources() {
+	# Outside of any module: this repository's go.mod has no say in what is downloaded.
+	mkdir -p "$CACHE/build" &&
+		(cd "$CACHE/build" && GOWORK=off GOFLAGS=-mod=mod go mod download -json "$1") |
+		sed -n 's/^[[:space:]]*"Dir": "\(.*\)",\{0,1\}$/\1/p'
 }

@@ -1,0 +1,141 @@
+package kubernetes
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	pemtext "encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
+	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
+)
+
+// named asks for a service with two HTTP ports that tells the name it was given.
+func named(t *testing.T, backend *Backend, image, name string) enclave.ServiceRequest {
+	t.Helper()
+	return serviceRequest(t, backend, image, func(request *enclave.ServiceRequest) {
+		request.Digest, request.Spec.Env = name, map[string]string{"NAME": name}
+		request.Spec.Cmd = []string{"serve", "-http", "8080,9090", "-tcp", "5432"}
+		request.Spec.Ports = map[string]plan.Port{
+			"http": {Number: 8080, Transport: "TCP", Application: "http"}, "admin": {Number: 9090, Transport: "TCP", Application: "http"},
+			"sql": {Number: 5432, Transport: "TCP"},
+		}
+	})
+}
+
+// portURL is what an enclave says of where a port of its service api is reached.
+func portURL(t *testing.T, backend *Backend, name, port string) string {
+	t.Helper()
+	found, err := backend.Service(t.Context(), name, "api")
+	must(t, err)
+	return found.Ports[port].HostURL()
+}
+
+// A real ingress controller serves what an enclave exposes, at the URLs that the enclave reports, and no longer than that.
+func TestKubernetesAloneServesIngresses(t *testing.T) {
+	t.Parallel()
+	full := kubernetesBackend(t)
+	proxy := startProxy(t, full)
+	images := testImages(t)
+	backend := restricted(t, full, "sundog", "sundog-routes")
+	name, other := makeEnclave(t, backend), makeEnclave(t, backend)
+	exposure := &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{
+		Host: "{port}-{service}-{enclave}.dev.example.com", Class: proxy.class, Port: proxy.http,
+	}}
+	// One enclave is exposed before its service is made, the other one after it.
+	expose(t, backend, name, exposure)
+	must(t, createAndStart(t.Context(), backend, name, named(t, full, images.Service, "first")))
+	must(t, createAndStart(t.Context(), backend, other, named(t, full, images.Service, "other")))
+	if url := portURL(t, backend, other, "http"); url != "" {
+		t.Errorf("nothing of it is exposed: %s", url)
+	}
+	expose(t, backend, other, exposure)
+	url := portURL(t, backend, name, "http")
+	if want := fmt.Sprintf("http://http-api-%s.dev.example.com:%d", name, proxy.http); url != want {
+		t.Errorf("the URL is %s, want %s", url, want)
+	}
+	for _, port := range []string{"http", "admin"} {
+		proxy.answers(t, nil, portURL(t, backend, name, port)+"/env/NAME", http.StatusOK, "first")
+		proxy.answers(t, nil, portURL(t, backend, other, port)+"/env/NAME", http.StatusOK, "other")
+	}
+	// The controller has taken the Ingress for its own.
+	eventually(t, "the Ingress to have the controller's address", func() (bool, string) {
+		_, routed := exposing(t, full, name)
+		if len(routed) != 1 {
+			return false, fmt.Sprintf("%d Ingresses", len(routed))
+		}
+		return len(routed[0].Status.LoadBalancer.Ingress) == 1 && routed[0].Status.LoadBalancer.Ingress[0].IP == proxy.address, fmt.Sprint(routed[0].Status)
+	})
+
+	// Another pod is another address behind the same host.
+	must(t, createAndStart(t.Context(), backend, name, named(t, full, images.Service, "second")))
+	proxy.answers(t, nil, url+"/env/NAME", http.StatusOK, "second")
+
+	roots := makeCertificate(t, full, name, "wildcard", "*.dev.example.com")
+	secure := *exposure.Ingress
+	secure.TLSSecret, secure.Port = "wildcard", proxy.https
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &secure})
+	encrypted := portURL(t, backend, name, "http")
+	if want := fmt.Sprintf("https://http-api-%s.dev.example.com:%d", name, proxy.https); encrypted != want {
+		t.Errorf("the URL is %s, want %s", encrypted, want)
+	}
+	proxy.answers(t, roots, encrypted+"/env/NAME", http.StatusOK, "second")
+
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
+	if url := portURL(t, backend, name, "http"); url != "" {
+		t.Errorf("nothing is exposed any more: %s", url)
+	}
+	proxy.answers(t, nil, url+"/env/NAME", http.StatusNotFound, "")
+	must(t, backend.RemoveService(t.Context(), other, "api"))
+	if _, routed := exposing(t, full, other); len(routed) > 0 {
+		t.Errorf("Ingresses of a service that was removed are left: %v", ingressHosts(routed))
+	}
+	proxy.answers(t, nil, strings.Replace(url, name, other, 1)+"/env/NAME", http.StatusNotFound, "")
+}
+
+func ingressHosts(routed []networkingv1.Ingress) (hosts []string) {
+	for i := range routed {
+		for _, rule := range routed[i].Spec.Rules {
+			hosts = append(hosts, rule.Host)
+		}
+	}
+	return hosts
+}
+
+// makeCertificate puts a certificate for hosts into an enclave's namespace, where a user would put it or have it put, and gives
+// what trusts it.
+func makeCertificate(t *testing.T, backend *Backend, name, secret, hosts string) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{hosts}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	text := pemtext.EncodeToMemory(&pemtext.Block{Type: "CERTIFICATE", Bytes: certificate})
+	conn, err := backend.connect()
+	must(t, err)
+	_, err = create(t.Context(), conn, secrets, namespaceName(name), &corev1.Secret{
+		TypeMeta: secrets.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: secret}, Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{"tls.crt": text, "tls.key": pemtext.EncodeToMemory(&pemtext.Block{Type: "PRIVATE KEY", Bytes: private})},
+	})
+	must(t, err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	return roots
+}
