@@ -272,7 +272,11 @@ func (b *Backend) updateEnclave(ctx context.Context, conn *connection, spec encl
 		if err != nil {
 			return nil, err
 		}
+		if before.Open != spec.Policy.Open {
+			namespace.Annotations[annotationUnsettled] = "true"
+		}
 	}
+	follow = follow || namespace.Annotations[annotationUnsettled] != ""
 	if err := describe(namespace, spec); err != nil {
 		return nil, err
 	}

@@ -100,15 +100,11 @@ func policyParts(policy *enclave.Policy) []policyPart {
 		}
 		limits.spec = map[string]any{"limits": []any{item}}
 	}
-	parts := []policyPart{quota, limits}
-	for name, spec := range isolation() {
-		part := policyPart{kind: networkPolicies, name: name, attribute: "isolated"}
-		if !policy.Open {
-			part.spec = spec
-		}
-		parts = append(parts, part)
+	isolated := policyPart{kind: networkPolicies, name: policyIsolated, attribute: "isolated"}
+	if !policy.Open {
+		isolated.spec = isolation()
 	}
-	return parts
+	return []policyPart{quota, limits, isolated}
 }
 
 // applyPolicy makes the objects of a policy, or brings them to what they should be.
