@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -41,6 +42,8 @@ type connection struct {
 	prepared sync.Map
 	// lean are the records that are known to have no parts.
 	lean sync.Map
+	// answered is whether the API server has ever answered this process.
+	answered atomic.Bool
 }
 
 // quiet keeps the client from writing to stderr what its callers learn as errors anyhow. The client's logger is one for the
@@ -137,11 +140,10 @@ func (c *connection) request(call call) (*rest.Request, error) {
 
 // do sends a request and reads the answer into result, which may be nil.
 func (c *connection) do(ctx context.Context, call call, result any) error {
-	request, err := c.request(call)
+	answer, err := c.send(ctx, call)
 	if err != nil {
 		return err
 	}
-	answer := request.Do(ctx)
 	if err := answer.Error(); err != nil {
 		return c.translate(ctx, err)
 	}

@@ -92,7 +92,11 @@ func (c *connection) complete(ctx context.Context, name string, namespace *corev
 			return nil, err
 		}
 	}
-	if err := c.applyPolicy(ctx, namespace, name); err != nil {
+	policy, err := policyIn(namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.applyPolicy(ctx, name, policy); err != nil {
 		return nil, err
 	}
 	key, err := c.ensureKey(ctx, name)
@@ -103,8 +107,8 @@ func (c *connection) complete(ctx context.Context, name string, namespace *corev
 	if err != nil {
 		return nil, err
 	}
-	found.Policy, err = policyIn(namespace)
-	return found, err
+	found.Policy = policy
+	return found, nil
 }
 
 // observedEnclave is an enclave together with what of its policy holds.
@@ -260,18 +264,21 @@ func (b *Backend) updateEnclave(ctx context.Context, conn *connection, spec encl
 	if err != nil {
 		return nil, err
 	}
-	before, err := policyIn(namespace)
-	if err != nil {
-		return nil, err
-	}
-	if err := describe(namespace, spec); err != nil {
-		return nil, err
-	}
-	bounded := follow || spec.Policy != nil
-	if bounded {
-		if err := conn.dropPolicy(ctx, namespace, before); err != nil {
+	if spec.Policy != nil {
+		before, err := policyIn(namespace)
+		if err == nil {
+			err = conn.dropPolicy(ctx, spec.Name, before, spec.Policy)
+		}
+		if err != nil {
 			return nil, err
 		}
+		if before.Open != spec.Policy.Open {
+			namespace.Annotations[annotationUnsettled] = "true"
+		}
+	}
+	follow = follow || namespace.Annotations[annotationUnsettled] != ""
+	if err := describe(namespace, spec); err != nil {
+		return nil, err
 	}
 	namespace.TypeMeta = namespaces.typeMeta()
 	updated, err := replace(ctx, conn, namespaces, "", namespace.Name, namespace)
@@ -283,8 +290,8 @@ func (b *Backend) updateEnclave(ctx context.Context, conn *connection, spec encl
 			return nil, err
 		}
 	}
-	if bounded {
-		if err := conn.applyPolicy(ctx, updated, spec.Name); err != nil {
+	if spec.Policy != nil {
+		if err := conn.applyPolicy(ctx, spec.Name, spec.Policy); err != nil {
 			return nil, err
 		}
 	}

@@ -165,6 +165,14 @@ func TestKubernetesAloneEnforcesIsolation(t *testing.T) {
 	mine.isReached(t, "when a proxy is to pass traffic on to pods that were there before", theirs, true)
 	must(t, createAndStart(t.Context(), backend, mine.name, named(t, backend, images.Service, "third")))
 	mine.isReached(t, "when a proxy is to pass traffic on", theirs, true)
+	// What has no host is for nobody else.
+	other := strings.Replace(mine.urls(t)["its pod's address"], ":8080", ":7070", 1)
+	if ok, said := asks(t, backend, mine.name, "peer", other); !ok {
+		t.Errorf("its own enclave does not reach a port that is not published: %s", said)
+	}
+	if ok, said := asks(t, backend, theirs.name, "api", other); ok {
+		t.Errorf("another enclave reaches a port that is not published: %s", said)
+	}
 	expose(t, backend, mine.name, &enclave.Exposure{Mode: enclave.ExposeNone})
 	mine.isReached(t, "when no proxy passes traffic on any more", theirs, false)
 }

@@ -46,11 +46,22 @@ func (b *Backend) effective(namespace *corev1.Namespace) (*enclave.Exposure, err
 
 // exposureFor looks up how the ports of an enclave are exposed.
 func (b *Backend) exposureFor(ctx context.Context, conn *connection, name string) (*enclave.Exposure, error) {
+	exposure, _, err := b.openness(ctx, conn, name)
+	return exposure, err
+}
+
+// openness looks up how the ports of an enclave are exposed, and whether it keeps out what is not.
+func (b *Backend) openness(ctx context.Context, conn *connection, name string) (exposure *enclave.Exposure, isolated bool, err error) {
 	namespace, err := conn.sharedNamespace(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return b.effective(namespace)
+	policy, err := policyIn(namespace)
+	if err != nil {
+		return nil, false, err
+	}
+	exposure, err = b.effective(namespace)
+	return exposure, !policy.Open, err
 }
 
 // expose makes what publishes a service, and removes what has published it in another way before. It gives the Service by
@@ -74,30 +85,6 @@ func (c *connection) expose(ctx context.Context, p *publication, before exposedA
 		return nil, err
 	}
 	return exposed, c.unexpose(ctx, namespaceName(p.enclave), p.service, before, p.exposure.Mode)
-}
-
-// openNetwork lets traffic to a service whose pod was made for another exposure. Where enclaves are not isolated a policy that
-// allows everything changes nothing.
-func (c *connection) openNetwork(ctx context.Context, p *publication, before exposedAs) error {
-	as, err := p.as()
-	if err != nil || !as.Opened && !before.Opened {
-		return err
-	}
-	namespace, name := namespaceName(p.enclave), exposedName(p.service)
-	if !as.Opened {
-		return c.remove(ctx, networkPolicies, namespace, name, deletion{})
-	}
-	_, err = apply[map[string]any](ctx, c, networkPolicies, namespace, name, map[string]any{
-		"metadata": map[string]any{"labels": p.labels},
-		"spec": map[string]any{
-			"podSelector": map[string]any{"matchLabels": map[string]any{enclave.LabelService: p.service}},
-			"policyTypes": []any{"Ingress"}, "ingress": []any{map[string]any{}},
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("let traffic in by a NetworkPolicy: %w", inEnclave(p.enclave, err))
-	}
-	return nil
 }
 
 // ofExposed selects what publishes a service.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,12 +107,7 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 		t.Errorf("public_ports: %+v, want node port %d", at, public)
 	}
 	fetchURL(t, port("http").HostURL())
-	// The pod was made while nothing was published: in an isolated enclave it needs a policy of its own.
-	policy, err := get[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespaceName(name), exposedName("api"))
-	must(t, err)
-	if policy.Spec.PodSelector.MatchLabels[enclave.LabelService] != "api" || len(policy.Spec.Ingress) != 1 {
-		t.Errorf("%+v", policy.Spec)
-	}
+	wantOpened(t, full, name, "api", false, "TCP/5432", "TCP/8080")
 
 	balancer := &enclave.Exposure{Mode: enclave.ExposeLoadBalancer, LoadBalancer: &enclave.LoadBalancer{
 		Class: "example.com/test", Annotations: map[string]string{"example.com/kind": "internal"}, Timeout: time.Minute,
@@ -165,19 +161,42 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	if at := port("http"); at.Host != host {
 		t.Errorf("%+v", at)
 	}
-	if label := podOf(t, backend, name, "api").Labels[labelPublished]; label != publishedInside {
-		t.Errorf("what is reached through a proxy of the cluster must be marked so: %q", label)
-	}
-	_, err = get[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespaceName(name), exposedName("api"))
-	if !apierrors.IsNotFound(err) {
-		t.Errorf("a pod that was made for the exposure needs no policy of its own: %v", err)
-	}
+	wantOpened(t, full, name, "api", true, "TCP/8080")
 	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
 	if at := port("http"); at.HostPort != 0 {
 		t.Errorf("nothing may be published any more: %+v", at)
 	}
 	if published, routed := exposing(t, full, name); len(published)+len(routed) != 0 {
 		t.Errorf("%d Services and %d Ingresses are left", len(published), len(routed))
+	}
+	wantOpened(t, full, name, "api", false)
+}
+
+// wantOpened checks to which ports of a service traffic is let in from outside of the enclave, and whether from other
+// namespaces, too.
+func wantOpened(t *testing.T, backend *Backend, name, service string, fromNamespaces bool, ports ...string) {
+	t.Helper()
+	conn, err := backend.connect()
+	must(t, err)
+	policy, err := get[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespaceName(name), exposedName(service))
+	if apierrors.IsNotFound(err) && len(ports) == 0 {
+		return
+	}
+	must(t, err)
+	if policy.Spec.PodSelector.MatchLabels[enclave.LabelService] != service || len(policy.Spec.Ingress) != 1 {
+		t.Fatalf("%+v", policy.Spec)
+	}
+	rule := policy.Spec.Ingress[0]
+	var opened []string
+	for _, port := range rule.Ports {
+		opened = append(opened, string(*port.Protocol)+"/"+port.Port.String())
+	}
+	slices.Sort(opened)
+	if diff := cmp.Diff(ports, opened); diff != "" {
+		t.Errorf("ports that are opened: %s", diff)
+	}
+	if got := slices.ContainsFunc(rule.From, func(peer networkingv1.NetworkPolicyPeer) bool { return peer.NamespaceSelector != nil }); got != fromNamespaces {
+		t.Errorf("opened to other namespaces: %t, want %t", got, fromNamespaces)
 	}
 }
 

@@ -70,9 +70,14 @@ func askExposure(namespace *corev1.Namespace, exposure *enclave.Exposure) (chang
 	return true, nil
 }
 
-// settle has the services of an enclave follow what was asked for: what publishes them changes, and nothing else.
+// settle has the services of an enclave follow what was asked for: what publishes them and lets traffic in changes, and nothing
+// else.
 func (b *Backend) settle(ctx context.Context, conn *connection, namespace *corev1.Namespace, name string) (*corev1.Namespace, error) {
 	exposure, err := b.effective(namespace)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := policyIn(namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +89,7 @@ func (b *Backend) settle(ctx context.Context, conn *connection, namespace *corev
 	group.SetLimit(settledAtOnce)
 	for i := range found {
 		group.Go(func() error {
-			if err := conn.follow(groupContext, name, &found[i], exposure); err != nil {
+			if err := conn.follow(groupContext, name, &found[i], exposure, !policy.Open); err != nil {
 				return fmt.Errorf("expose the ports of service %q: %w", found[i].Name, err)
 			}
 			return nil
@@ -109,9 +114,9 @@ func (b *Backend) settle(ctx context.Context, conn *connection, namespace *corev
 // settledAtOnce is how many services are brought to another exposure at a time.
 const settledAtOnce = 8
 
-// follow brings one service to an exposure.
-func (c *connection) follow(ctx context.Context, name string, service *corev1.Service, exposure *enclave.Exposure) error {
-	p, err := publicationIn(name, service, exposure)
+// follow brings one service to an exposure, in an enclave that is isolated or is not.
+func (c *connection) follow(ctx context.Context, name string, service *corev1.Service, exposure *enclave.Exposure, isolated bool) error {
+	p, err := publicationIn(name, service, exposure, isolated)
 	if err != nil {
 		return err
 	}

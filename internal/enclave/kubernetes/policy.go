@@ -82,8 +82,8 @@ type policyPart struct {
 	attribute string
 }
 
-// policyParts are the objects of a policy of an enclave that has its ports exposed in this way.
-func policyParts(policy *enclave.Policy, mode enclave.ExposureMode) []policyPart {
+// policyParts are the objects of a policy.
+func policyParts(policy *enclave.Policy) []policyPart {
 	quota := policyPart{kind: quotas, name: policyObject, attribute: "resource_quota"}
 	if len(policy.Quota) > 0 {
 		quota.spec = map[string]any{"hard": policy.Quota}
@@ -100,65 +100,41 @@ func policyParts(policy *enclave.Policy, mode enclave.ExposureMode) []policyPart
 		}
 		limits.spec = map[string]any{"limits": []any{item}}
 	}
-	parts := []policyPart{quota, limits}
-	for name, spec := range isolation(mode) {
-		part := policyPart{kind: networkPolicies, name: name, attribute: "isolated"}
-		if !policy.Open {
-			part.spec = spec
-		}
-		parts = append(parts, part)
+	isolated := policyPart{kind: networkPolicies, name: policyIsolated, attribute: "isolated"}
+	if !policy.Open {
+		isolated.spec = isolation()
 	}
-	return parts
+	return []policyPart{quota, limits, isolated}
 }
 
-// partsIn are the objects of the policy that a namespace tells of.
-func partsIn(namespace *corev1.Namespace) ([]policyPart, error) {
-	policy, err := policyIn(namespace)
-	if err != nil {
-		return nil, err
-	}
-	mode, err := askedMode(namespace)
-	if err != nil {
-		return nil, err
-	}
-	return policyParts(policy, mode), nil
-}
-
-// applyPolicy makes the objects of the policy that a namespace tells of, or brings them to what they should be.
-func (c *connection) applyPolicy(ctx context.Context, namespace *corev1.Namespace, name string) error {
-	parts, err := partsIn(namespace)
-	if err != nil {
-		return err
-	}
+// applyPolicy makes the objects of a policy, or brings them to what they should be.
+func (c *connection) applyPolicy(ctx context.Context, name string, policy *enclave.Policy) error {
 	group, groupContext := errgroup.WithContext(ctx)
-	for _, part := range parts {
+	for _, part := range policyParts(policy) {
 		if part.spec == nil {
 			continue
 		}
 		group.Go(func() error {
 			object := map[string]any{"metadata": map[string]any{"labels": objectLabels(name, rolePolicy)}, "spec": part.spec}
-			_, err := apply[map[string]any](groupContext, c, part.kind, namespace.Name, part.name, object)
+			_, err := apply[map[string]any](groupContext, c, part.kind, namespaceName(name), part.name, object)
 			return part.explain(err, "make")
 		})
 	}
 	return group.Wait()
 }
 
-// dropPolicy removes the objects of the policy before for which a namespace, as it will be, no longer asks.
-func (c *connection) dropPolicy(ctx context.Context, namespace *corev1.Namespace, before *enclave.Policy) error {
-	after, err := partsIn(namespace)
-	if err != nil {
-		return err
-	}
+// dropPolicy removes the objects that a policy no longer asks for.
+func (c *connection) dropPolicy(ctx context.Context, name string, before, policy *enclave.Policy) error {
+	after := policyParts(policy)
 	wanted := map[string]bool{}
 	for _, part := range after {
 		wanted[part.kind.path("", part.name)] = part.spec != nil
 	}
-	for _, part := range policyParts(before, "") {
+	for _, part := range policyParts(before) {
 		if part.spec == nil || wanted[part.kind.path("", part.name)] {
 			continue
 		}
-		if err := c.remove(ctx, part.kind, namespace.Name, part.name, deletion{}); err != nil {
+		if err := c.remove(ctx, part.kind, namespaceName(name), part.name, deletion{}); err != nil {
 			return part.explain(err, "remove")
 		}
 	}
@@ -216,7 +192,7 @@ func (c *connection) observePolicy(ctx context.Context, namespace *corev1.Namesp
 	}
 	if !wanted.Open {
 		group.Go(func() error {
-			isolated, err := c.isIsolated(groupContext, namespace)
+			isolated, err := c.isIsolated(groupContext, namespace.Name)
 			found.Open = !isolated
 			return err
 		})

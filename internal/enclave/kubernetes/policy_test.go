@@ -2,10 +2,13 @@ package kubernetes
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,7 +156,7 @@ func TestKubernetesCompletesPolicies(t *testing.T) {
 	conn, err := backend.connect()
 	must(t, err)
 	must(t, conn.remove(t.Context(), secrets, namespaceName(name), keySecret, deletion{}))
-	must(t, conn.remove(t.Context(), networkPolicies, namespaceName(name), policyPublished, deletion{}))
+	must(t, conn.remove(t.Context(), networkPolicies, namespaceName(name), policyIsolated, deletion{}))
 	_, err = backend.CreateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Policy: wanted})
 	must(t, err)
 	found, err := backend.Enclave(t.Context(), name)
@@ -199,9 +202,6 @@ func TestKubernetesGivesPodsTheEnclavesPolicy(t *testing.T) {
 	if service.Limits.Cpu().MilliValue() != 400 || service.Limits.Memory().String() != "2Gi" || service.Requests.Memory().String() != "16Mi" {
 		t.Errorf("the service's resources are %s", mustMarshal(t, service))
 	}
-	if pod.Labels[labelPublished] != publishedOutside {
-		t.Errorf("the pod's ports are published, and its labels are %v", pod.Labels)
-	}
 	if account := pod.Spec.ServiceAccountName; account != "default" || *pod.Spec.AutomountServiceAccountToken {
 		t.Errorf("the pod runs as %q", account)
 	}
@@ -231,25 +231,30 @@ func TestKubernetesRunsPodsAsAServiceAccount(t *testing.T) {
 	}
 }
 
-// reaches tells whether a set of NetworkPolicies lets traffic to a pod with these labels: from is a pod's namespace, or empty
+// reaches tells whether a set of NetworkPolicies lets traffic to a port of a service's pod: from is a pod's namespace, or empty
 // for an address outside of the cluster. It knows what the policies here use of the rules, and fails for anything else.
-func reaches(t *testing.T, policies []networkingv1.NetworkPolicy, namespace string, labels map[string]string, from string) bool {
+func reaches(t *testing.T, policies []networkingv1.NetworkPolicy, namespace, service string, number int32, from string) bool {
 	t.Helper()
 	selected := false
 	for _, policy := range policies {
 		which, err := metav1.LabelSelectorAsMap(&policy.Spec.PodSelector)
 		must(t, err)
-		applies := true
-		for key, value := range which {
-			applies = applies && labels[key] == value
+		if len(which) > 1 {
+			t.Fatalf("%s selects %v, which the test does not know", policy.Name, which)
 		}
-		if !applies {
+		if only, isOnly := which[enclave.LabelService]; isOnly && only != service {
 			continue
 		}
 		selected = true
 		for _, rule := range policy.Spec.Ingress {
-			if len(rule.Ports) > 0 || len(rule.From) == 0 {
+			if len(rule.From) == 0 {
 				t.Fatalf("%s has a rule that the test does not know", policy.Name)
+			}
+			isPort := func(port networkingv1.NetworkPolicyPort) bool {
+				return port.Port.IntVal == number && *port.Protocol == corev1.ProtocolTCP
+			}
+			if len(rule.Ports) > 0 && !slices.ContainsFunc(rule.Ports, isPort) {
+				continue
 			}
 			for _, peer := range rule.From {
 				switch {
@@ -262,17 +267,38 @@ func reaches(t *testing.T, policies []networkingv1.NetworkPolicy, namespace stri
 	return !selected
 }
 
-// Pods of other namespaces are kept out, and nobody else is. What a pod was once marked for is open only while it is asked for.
+// Pods of other namespaces are kept out, and so is everybody else but from what is published, as long as it is.
 func TestKubernetesIsolatesEnclaves(t *testing.T) {
 	t.Parallel()
 	backend := kubernetesBackend(t)
+	images := testImages(t)
 	name := makePolicedEnclave(t, backend, nil)
 	conn, err := backend.connect()
 	must(t, err)
 	namespace := namespaceName(name)
-	private, outside, inside := map[string]string{}, map[string]string{labelPublished: publishedOutside}, map[string]string{labelPublished: publishedInside}
-	check := func(when string, byOutside, byProxy bool) {
-		t.Helper()
+	request := withPorts(t, backend, images.Service, 0)
+	request.Spec.PublicPorts = nil
+	must(t, createAndStart(t.Context(), backend, name, request))
+	pod := podOf(t, backend, name, "api").UID
+	const other, proxy, outside = "sundog-other", "ingress-nginx", ""
+	closed := map[string]bool{"http from " + namespace: true, "sql from " + namespace: true}
+	for _, step := range []struct {
+		exposure *enclave.Exposure
+		policy   *enclave.Policy
+		// open is who reaches which port besides the enclave's own services.
+		open []string
+	}{
+		{&enclave.Exposure{Mode: enclave.ExposeNone}, nil, nil},
+		{&enclave.Exposure{Mode: enclave.ExposeNodePort}, nil, []string{"http from ", "sql from "}},
+		{&enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{Host: "{service}.{enclave}.example.com"}}, nil, []string{"http from ", "http from " + other, "http from " + proxy}},
+		{&enclave.Exposure{Mode: enclave.ExposeNone}, nil, nil},
+		{&enclave.Exposure{Mode: enclave.ExposeNodePort}, &enclave.Policy{Open: true}, []string{
+			"http from ", "sql from ", "http from " + other, "sql from " + other, "http from " + proxy, "sql from " + proxy,
+		}},
+		{nil, &enclave.Policy{}, []string{"http from ", "sql from "}},
+	} {
+		_, err := backend.UpdateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Exposure: step.exposure, Policy: step.policy})
+		must(t, err)
 		policies, err := list[networkingv1.NetworkPolicy](t.Context(), conn, networkPolicies, namespace, "")
 		must(t, err)
 		for _, policy := range policies {
@@ -280,42 +306,23 @@ func TestKubernetesIsolatesEnclaves(t *testing.T) {
 				t.Errorf("%s is about %v, want the way in alone", policy.Name, policy.Spec.PolicyTypes)
 			}
 		}
-		for _, item := range []struct {
-			what   string
-			labels map[string]string
-			from   string
-			want   bool
-		}{
-			{"a service from its own enclave", private, namespace, true},
-			{"a service from another enclave", private, "sundog-other", false},
-			{"a service from outside", private, "", false},
-			{"a published service from its own enclave", outside, namespace, true},
-			{"a published service from another enclave", outside, "sundog-other", false},
-			{"a published service from outside", outside, "", byOutside},
-			{"a service behind a proxy from its own enclave", inside, namespace, true},
-			{"a service behind a proxy from the proxy", inside, "ingress-nginx", byProxy},
-			{"a service behind a proxy from outside", inside, "", byProxy},
-		} {
-			if got := reaches(t, policies, namespace, item.labels, item.from); got != item.want {
-				t.Errorf("%s: %s is reached: %t, want %t", when, item.what, got, item.want)
+		want := maps.Clone(closed)
+		for _, who := range step.open {
+			want[who] = true
+		}
+		got := map[string]bool{}
+		for port, number := range map[string]int32{"http": 8080, "sql": 5432} {
+			for _, from := range []string{namespace, other, proxy, outside} {
+				if reaches(t, policies, namespace, "api", number, from) {
+					got[port+" from "+from] = true
+				}
 			}
 		}
-		found, err := backend.Enclave(t.Context(), name)
-		must(t, err)
-		if found.Policy.Open {
-			t.Errorf("%s: the enclave is said to be open", when)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("exposed by %+v, policy %+v: %s", step.exposure, step.policy, diff)
 		}
 	}
-	check("where the backend's setting decides", true, true)
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNodePort})
-	check("with node ports", true, false)
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{Host: "{service}-{enclave}.example.com"}})
-	check("behind a proxy", false, true)
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
-	check("with nothing exposed", false, false)
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeLoadBalancer})
-	check("with load balancers", true, false)
-	_, err = backend.UpdateEnclave(t.Context(), enclave.Spec{Name: name, Owner: testOwner, Exposure: &enclave.Exposure{}})
-	must(t, err)
-	check("where the backend's setting decides again", true, true)
+	if now := podOf(t, backend, name, "api").UID; now != pod {
+		t.Error("the pod was made anew")
+	}
 }

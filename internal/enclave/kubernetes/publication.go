@@ -21,8 +21,8 @@ type publication struct {
 	ports            map[string]plan.Port
 	asked            publishing
 	exposure         *enclave.Exposure
-	// follows tells that the service's pod is there already, and was made for another exposure.
-	follows bool
+	// isolated tells that the enclave lets nothing in but what is published.
+	isolated bool
 }
 
 // publishing is what a package asks of the ports that are published. It stands on the service's Service, so that the
@@ -49,8 +49,7 @@ type exposedAs struct {
 	NodeAddress string               `json:"node_address,omitempty"`
 	// Hosts of ports by id, where HTTP ports have such.
 	Hosts map[string]hostAddress `json:"hosts,omitempty"`
-	// Opened tells that a NetworkPolicy of its own lets traffic in: pods that were made while nothing was published bear no
-	// label by which those of an isolated enclave would.
+	// Opened tells that a NetworkPolicy of its own lets traffic in.
 	Opened bool `json:"opened,omitempty"`
 }
 
@@ -81,13 +80,15 @@ func (w *workload) publication() *publication {
 	}
 	return &publication{
 		enclave: w.enclave, service: w.request.Spec.Name, labels: w.labels(roleExposed), selector: w.selector(),
-		ports: w.request.Spec.Ports, asked: publishingOf(w.request.Spec), exposure: exposure,
+		ports: w.request.Spec.Ports, asked: publishingOf(w.request.Spec), exposure: exposure, isolated: w.isolated,
 	}
 }
 
 // publicationIn is what a service that is there publishes.
-func publicationIn(name string, service *corev1.Service, exposure *enclave.Exposure) (*publication, error) {
-	p := &publication{follows: true, enclave: name, service: service.Name, labels: maps.Clone(service.Labels), selector: service.Spec.Selector, exposure: exposure}
+func publicationIn(name string, service *corev1.Service, exposure *enclave.Exposure, isolated bool) (*publication, error) {
+	p := &publication{
+		enclave: name, service: service.Name, labels: maps.Clone(service.Labels), selector: service.Spec.Selector, exposure: exposure, isolated: isolated,
+	}
 	p.labels[enclave.LabelRole] = roleExposed
 	delete(p.labels, labelDotted)
 	for key, target := range map[string]any{annotationPorts: &p.ports, annotationPublishing: &p.asked} {
@@ -188,7 +189,7 @@ func (p *publication) as() (exposedAs, error) {
 	as := exposedAs{Mode: p.exposure.Mode, NodeAddress: p.exposure.NodeAddress}
 	var err error
 	as.Hosts, err = p.hosts()
-	as.Opened = p.follows && (byService(as.Mode) || len(as.Hosts) > 0)
+	as.Opened = p.isolated && p.opening(as.Hosts) != nil
 	return as, err
 }
 

@@ -85,7 +85,7 @@ func (b *Backend) gatherFor(ctx context.Context, conn *connection, work *workloa
 		return err
 	})
 	group.Go(func() (err error) {
-		work.exposure, err = b.exposureFor(groupContext, conn, name)
+		work.exposure, work.isolated, err = b.openness(groupContext, conn, name)
 		return err
 	})
 	group.Go(func() (err error) {

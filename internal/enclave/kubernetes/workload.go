@@ -57,6 +57,7 @@ type workload struct {
 	request             enclave.ServiceRequest
 	options             Options
 	exposure            *enclave.Exposure
+	isolated            bool                      // whether the enclave lets nothing in but what is published
 	artifacts           map[string]storedArtifact // by digest
 	agent, agentData    string                    // the ConfigMaps
 	architecture        string                    // to which the pod is kept; empty if any will do
@@ -219,7 +220,7 @@ func (w *workload) pod(variables []corev1.EnvVar) (*corev1.PodTemplateSpec, erro
 			VolumeMounts: []corev1.VolumeMount{agentMount}, Resources: guardResources(),
 		})
 	}
-	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.podLabels()}, Spec: pod}, nil
+	return &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.labels(w.role())}, Spec: pod}, nil
 }
 
 func (w *workload) agentVolume() corev1.Volume {

@@ -1,0 +1,58 @@
+package kubernetes
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// An API server that restarts is waited for, also with what changes something; one that never was there is not.
+func TestAnAPIServerThatRestartsIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"metadata":{"name":"dev"}}`)
+	})
+	server := httptest.NewServer(answer)
+	address := server.Listener.Addr().String()
+	conn, err := newConnection(Cluster{Host: "http://" + address})
+	must(t, err)
+	server.Close()
+
+	started := time.Now()
+	if _, err := get[corev1.Namespace](t.Context(), conn, namespaces, "", "dev"); err == nil || time.Since(started) > absencePatience/2 {
+		t.Fatalf("an address at which nobody has answered gives %v after %s", err, time.Since(started))
+	}
+
+	restart := func() (*httptest.Server, error) {
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		again := &httptest.Server{Listener: listener, Config: &http.Server{Handler: answer, ReadHeaderTimeout: time.Minute}}
+		again.Start()
+		return again, nil
+	}
+	server, err = restart()
+	must(t, err)
+	_, err = get[corev1.Namespace](t.Context(), conn, namespaces, "", "dev")
+	must(t, err)
+	server.Close()
+	conn.http.CloseIdleConnections()
+	back := make(chan error, 1)
+	go func() {
+		time.Sleep(3 * absencePause)
+		again, err := restart()
+		if err == nil {
+			t.Cleanup(again.Close)
+		}
+		back <- err
+	}()
+	must(t, conn.remove(t.Context(), namespaces, "", "dev", deletion{}))
+	must(t, <-back)
+}
