@@ -21,12 +21,12 @@ import (
 	"github.com/sundog-dev/terraform-provider-sundog/internal/plan"
 )
 
-// named asks for a service with two HTTP ports that tells the name it was given.
+// named asks for a service with two HTTP ports that tells the name it was given. It listens on a third one that it says nothing of.
 func named(t *testing.T, backend *Backend, image, name string) enclave.ServiceRequest {
 	t.Helper()
 	return serviceRequest(t, backend, image, func(request *enclave.ServiceRequest) {
 		request.Digest, request.Spec.Env = name, map[string]string{"NAME": name}
-		request.Spec.Cmd = []string{"serve", "-http", "8080,9090", "-tcp", "5432"}
+		request.Spec.Cmd = []string{"serve", "-http", "8080,9090,7070", "-tcp", "5432"}
 		request.Spec.Ports = map[string]plan.Port{
 			"http": {Number: 8080, Transport: "TCP", Application: "http"}, "admin": {Number: 9090, Transport: "TCP", Application: "http"},
 			"sql": {Number: 5432, Transport: "TCP"},
