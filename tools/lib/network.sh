@@ -21,10 +21,10 @@ setup_network_components() {
 # build_haproxy_ingress builds the controller. It reads its templates from the folder that it runs in: .cache/bin/haproxy-ingress.d.
 build_haproxy_ingress() {
 	local module=github.com/jcmoraisjr/haproxy-ingress sources
-	sources=$(module_sources "$module@v$HAPROXY_INGRESS_VERSION") || return 1
 	build_main_module haproxy-ingress "$HAPROXY_INGRESS_VERSION" "$module" \
 		"-s -w -X $module/pkg/version.RELEASE=v$HAPROXY_INGRESS_VERSION" ./pkg three || return 1
 	[ ! "$BIN/haproxy-ingress.d" -nt "$BIN/haproxy-ingress" ] || return 0
+	sources=$(module_sources "$module@v$HAPROXY_INGRESS_VERSION") || return 1
 	rm -rf "$BIN/haproxy-ingress.d"
 	mkdir "$BIN/haproxy-ingress.d"
 	cp -R "$sources/rootfs" "$BIN/haproxy-ingress.d/"

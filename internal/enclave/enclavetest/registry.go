@@ -63,13 +63,13 @@ func StartRegistry(tb testing.TB, network string) (address string) {
 	return strings.TrimSpace(address)
 }
 
-// NodeNetwork is the file that stands for the network namespace of a test cluster's node. Without one there is no registry
-// that both this machine and the nodes reach.
+// NodeNetwork is the file that stands for the network namespace of a test cluster's only node. Without one there is no registry
+// that both this machine and the node reach, and nothing that a test starts is part of the cluster's network.
 func NodeNetwork(tb testing.TB) string {
 	tb.Helper()
 	network := os.Getenv("SUNDOG_TEST_KUBERNETES_NETWORK")
 	if network == "" {
-		tb.Skip("SUNDOG_TEST_KUBERNETES_NETWORK names the file of the node's network namespace (/proc/ID/ns/net), where the test's registry listens too")
+		tb.Skip("SUNDOG_TEST_KUBERNETES_NETWORK names the file of the node's network namespace (/proc/ID/ns/net), of which what the test starts has to be a part")
 	}
 	return network
 }
