@@ -103,15 +103,17 @@ func decideMissing(wish serviceWish, known *serviceRecord, recorded bool) verdic
 
 func decideRunning(wish serviceWish, have *enclave.Service, known *serviceRecord, ready bool) verdict {
 	switch {
+	case have.State == enclave.StateStarting && ready:
+		// Whatever comes next may need it: it is waited for.
+		return verdict{ActionStart, "it is being started again by the backend"}
+	case have.State == enclave.StateStarting:
+		return verdict{ActionStart, "it was still being started when an apply was cut off"}
 	case !ready && known != nil && known.Digest == wish.digest && known.ContainerID != have.ID:
 		return verdict{ActionUpdate, "something else has replaced its container"}
 	case !ready:
 		return verdict{ActionUpdate, "it is not known yet whether it is ready"}
 	case known.Readiness != wish.readiness:
 		return verdict{ActionUpdate, "what it must fulfil to be ready changed"}
-	case have.State == enclave.StateStarting:
-		// Whatever comes next may need it: it is waited for.
-		return verdict{ActionStart, "it is being started again by the backend"}
 	default:
 		return verdict{ActionKeep, "nothing changed"}
 	}

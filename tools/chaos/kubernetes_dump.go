@@ -57,6 +57,9 @@ func (c *kubernetesWorld) observe(ctx context.Context) (*state, error) {
 			if role == "record" || role == "lock" || role == "part" && strings.HasPrefix(item.Metadata.Labels["sundog.dev/of"], "record-") {
 				continue // What they hold, and when, is nobody's business but Sundog's.
 			}
+			if role == "reserved" {
+				continue // The address of a service that is gone stays until the enclave goes, and what was there before hangs on the strike.
+			}
 			about := of.kind + " " + normaliseCluster(item.Metadata.Name)
 			if of.kind == "pod" {
 				about = "pod of " + item.Metadata.Labels[serviceLabel]
