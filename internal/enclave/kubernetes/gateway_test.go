@@ -110,6 +110,11 @@ func TestKubernetesAloneServesRoutes(t *testing.T) {
 	proxy.answers(t, nil, url+"/env/NAME", http.StatusNotFound, "")
 	must(t, backend.RemoveService(t.Context(), other, "api"))
 	proxy.answers(t, nil, strings.Replace(url, name, other, 1)+"/env/NAME", http.StatusNotFound, "")
+	// A namespace that stays is left without routes, too.
+	kept := makeEnclave(t, backend)
+	expose(t, backend, kept, exposure)
+	must(t, createAndStart(t.Context(), backend, kept, named(t, full, images.Service, "kept")))
+	must(t, conn.empty(t.Context(), kept))
 	left, err := list[map[string]any](t.Context(), conn, httpRoutes, "", ofRole(roleExposed))
 	must(t, err)
 	if len(left) > 0 {
