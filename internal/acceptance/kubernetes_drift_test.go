@@ -60,7 +60,8 @@ provider "sundog" {
 }
 
 resource "sundog_enclave" "dev" {
-  name = %q
+  name       = %q
+  kubernetes = { expose = "NodePort" }
 }
 
 resource "sundog_package_run" "shop" {
@@ -159,6 +160,23 @@ func TestAccKubernetesDrift(t *testing.T) {
 			if changes := w.plan(); len(changes) > 0 {
 				t.Errorf("a plan after the healing must be empty: %v", changes)
 			}
+		}
+
+		// What publishes the services is the enclave's: it comes back, and no service is touched.
+		before := w.generations(name)
+		kubectl(t, "delete", "services", space, "--selector=sundog.dev/role=exposed", "--wait=true")
+		if planned := w.terraform("plan", "-no-color"); !strings.Contains(planned, `"Unsettled" -> "NodePort"`) {
+			t.Errorf("without what publishes its services, the plan does not tell that the enclave is unsettled:\n%s", planned)
+		}
+		w.terraform("apply", "-auto-approve", "-no-color")
+		if published := kubectl(t, "get", "services", space, "--selector=sundog.dev/role=exposed", "--output=name"); len(strings.Fields(published)) != len(before) {
+			t.Errorf("services are published by %q", published)
+		}
+		if same := untouched(before, w.generations(name)); len(same) != len(before) {
+			t.Errorf("left alone were only %v of %v", same, before)
+		}
+		if changes := w.plan(); len(changes) > 0 {
+			t.Errorf("a plan after the healing must be empty: %v", changes)
 		}
 		w.terraform("destroy", "-auto-approve", "-no-color")
 	})

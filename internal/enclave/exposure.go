@@ -20,7 +20,7 @@ const (
 	ExposeLoadBalancer ExposureMode = "LoadBalancer"
 	ExposeIngress      ExposureMode = "Ingress"
 	ExposeGateway      ExposureMode = "Gateway"
-	// ExposeUnsettled is what is found where a change was cut off.
+	// ExposeUnsettled is what is found where a change was cut off, or what publishes services is missing.
 	ExposeUnsettled ExposureMode = "Unsettled"
 )
 

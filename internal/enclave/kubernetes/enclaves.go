@@ -277,6 +277,13 @@ func (b *Backend) updateEnclave(ctx context.Context, conn *connection, spec encl
 		}
 	}
 	follow = follow || namespace.Annotations[annotationUnsettled] != ""
+	if !follow && spec.Exposure != nil {
+		published, err := b.isPublished(ctx, conn, namespace, spec.Name)
+		if err != nil {
+			return nil, err
+		}
+		follow = !published
+	}
 	if err := describe(namespace, spec); err != nil {
 		return nil, err
 	}
@@ -363,7 +370,15 @@ func (b *Backend) Enclave(ctx context.Context, name string) (*enclave.Enclave, e
 	if err != nil {
 		return nil, err
 	}
-	return conn.observedEnclave(ctx, namespace, key)
+	found, err := conn.observedEnclave(ctx, namespace, key)
+	if err != nil {
+		return nil, err
+	}
+	published, err := b.isPublished(ctx, conn, namespace, name)
+	if !published {
+		found.Exposure = &enclave.Exposure{Mode: enclave.ExposeUnsettled}
+	}
+	return found, err
 }
 
 // ListEnclaves implements enclave.Enclaves.

@@ -172,6 +172,47 @@ func TestKubernetesChangesExposureInPlace(t *testing.T) {
 	wantOpened(t, full, name, "api", false)
 }
 
+// Whatever publishes a service and was removed by somebody else shows, and comes back; services and their pods stay as they are.
+func TestKubernetesHealsWhatPublishes(t *testing.T) {
+	t.Parallel()
+	full := kubernetesBackend(t)
+	images := testImages(t)
+	backend := restricted(t, full, "sundog", "sundog-routes")
+	conn, err := full.connect()
+	must(t, err)
+	name := makeEnclave(t, backend)
+	request := withPorts(t, full, images.Service, 0)
+	request.Spec.PublicPorts = nil
+	must(t, createAndStart(t.Context(), backend, name, request))
+	pod := podOf(t, backend, name, "api").UID
+	for _, item := range []struct {
+		exposure *enclave.Exposure
+		kind     objectKind
+	}{
+		{&enclave.Exposure{Mode: enclave.ExposeNodePort}, services},
+		{&enclave.Exposure{Mode: enclave.ExposeNodePort}, networkPolicies},
+		{&enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{Host: "{service}.{enclave}.example.com"}}, ingresses},
+		{&enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{Host: "{service}.{enclave}.example.com"}}, networkPolicies},
+	} {
+		expose(t, backend, name, item.exposure)
+		must(t, conn.remove(t.Context(), item.kind, namespaceName(name), exposedName("api"), deletion{}))
+		found, err := backend.Enclave(t.Context(), name)
+		must(t, err)
+		if found.Exposure == nil || found.Exposure.Mode != enclave.ExposeUnsettled {
+			t.Errorf("%s, without what is among the %s: the enclave is said to be exposed by %+v", item.exposure.Mode, item.kind.plural, found.Exposure)
+		}
+		expose(t, backend, name, item.exposure)
+		_, err = get[map[string]any](t.Context(), conn, item.kind, namespaceName(name), exposedName("api"))
+		must(t, err)
+		if found, err = backend.Enclave(t.Context(), name); err != nil || found.Exposure == nil || found.Exposure.Mode != item.exposure.Mode {
+			t.Errorf("healed, the enclave is said to be exposed by %+v (%v)", found.Exposure, err)
+		}
+	}
+	if now := podOf(t, backend, name, "api").UID; now != pod {
+		t.Error("the pod was made anew")
+	}
+}
+
 // wantOpened checks to which ports of a service traffic is let in from outside of the enclave, and whether from other
 // namespaces, too.
 func wantOpened(t *testing.T, backend *Backend, name, service string, fromNamespaces bool, ports ...string) {
