@@ -67,6 +67,8 @@ func decideService(wish serviceWish, have *enclave.Service, known *serviceRecord
 	switch {
 	case wish.force != "":
 		return verdict{ActionReplace, wish.force}
+	case have.Digest == "":
+		return verdict{ActionReplace, "its making or its removal was cut off"}
 	case have.Digest != wish.digest:
 		if known != nil && known.Digest == have.Digest {
 			return verdict{ActionReplace, changedParts(known.Parts, wish.parts)}

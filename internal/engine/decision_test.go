@@ -39,6 +39,7 @@ func TestDecideService(t *testing.T) {
 		"evicted":               {have: container(enclave.StateStarting), known: known(), action: ActionStart, reason: "it is being started again by the backend"},
 		"cut off at its start":  {have: container(enclave.StateStarting), known: known(func(r *serviceRecord) { r.Readiness = "" }), action: ActionStart, reason: "it was still being started when an apply was cut off"},
 		"started, not recorded": {have: container(enclave.StateStarting), action: ActionStart, reason: "it was still being started when an apply was cut off"},
+		"half removed":          {have: container(enclave.StateCreated, func(s *enclave.Service) { s.Digest = "" }), known: known(), action: ActionReplace, reason: "its making or its removal was cut off"},
 		"unchanged":             {have: container(enclave.StateRunning), known: known(), action: ActionKeep, reason: "nothing changed"},
 		"forced":                {wish: func(w *serviceWish) { w.force = "force_update is set" }, have: container(enclave.StateRunning), known: known(), action: ActionReplace, reason: "force_update is set"},
 		"made but not recorded": {have: container(enclave.StateRunning), action: ActionUpdate, reason: "it is not known yet whether it is ready"},

@@ -92,6 +92,36 @@ func TestKubernetesHealsWhatWasCutOff(t *testing.T) {
 	}
 }
 
+// A service whose removal was cut off counts as one to be made anew as soon as anything of it may be missing.
+func TestKubernetesHealsRemovals(t *testing.T) {
+	t.Parallel()
+	whole := kubernetesBackend(t)
+	images := testImages(t)
+	for after := range int64(8) {
+		t.Run(fmt.Sprintf("cut after %d", after), func(t *testing.T) {
+			t.Parallel()
+			name := makeEnclave(t, whole)
+			must(t, createAndStart(t.Context(), whole, name, healRequest(t, whole, images.Service, "d1")))
+			cut, _ := cutBackend(t, after)
+			removal := cut.RemoveService(t.Context(), name, "api")
+			if removal != nil && !strings.Contains(removal.Error(), errCut.Error()) {
+				t.Fatal(removal)
+			}
+			snapshot, err := whole.Observe(t.Context(), name)
+			must(t, err)
+			found, there := snapshot.Services["api"]
+			if there && found.Digest != "" && found.State != enclave.StateRunning {
+				t.Errorf("half of it is gone, and it counts as what is wanted: %+v", found)
+			}
+			if there && removal == nil {
+				t.Errorf("it was removed, and is there: %+v", found)
+			}
+			must(t, createAndStart(t.Context(), whole, name, healRequest(t, whole, images.Service, "d1")))
+			checkAlone(t, whole, name)
+		})
+	}
+}
+
 // checkAlone checks that a service is there once.
 func checkAlone(t *testing.T, backend *Backend, name string) {
 	t.Helper()

@@ -165,6 +165,10 @@ func (c *connection) removeService(ctx context.Context, name, service string) er
 	if role := found.Labels[enclave.LabelRole]; role != roleService && role != roleTask {
 		return nil
 	}
+	// Without its digest it is one that has to be made anew, wherever the removal is cut off.
+	if err := c.annotate(ctx, services, namespace, service, map[string]any{enclave.LabelDigest: nil}); err != nil {
+		return ignoreMissing(err)
+	}
 	which := ofService(service)
 	if err := c.removeAll(ctx, jobs, namespace, which, deletion{}); err != nil {
 		return err

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,26 @@ func (c *connection) whyUnplaced(ctx context.Context, pod *corev1.Pod) string {
 		return ""
 	}
 	return "\n" + strings.Join(reasons, "\n")
+}
+
+// mayRecover tells, once, that it is worth waiting on: a node that is not ready at this moment may take the pod later.
+func (w *startWaiter) mayRecover(ctx context.Context, cause error) bool {
+	if _, unplaced := errors.AsType[*unplacedError](cause); !unplaced || w.recovering {
+		return false
+	}
+	found, err := list[corev1.Node](ctx, w.conn, nodes, "", "")
+	w.recovering = err == nil && slices.ContainsFunc(found, isAwaited)
+	return w.recovering
+}
+
+// isAwaited tells of a node that Kubernetes itself keeps pods away from for the time being.
+func isAwaited(node corev1.Node) bool {
+	return slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return slices.Contains(passingTaints, taint.Key) })
+}
+
+// passingTaints are those of nodes that are expected to get ready: Kubernetes and cloud providers put them on, and take them off.
+var passingTaints = []string{
+	corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable, "node.cloudprovider.kubernetes.io/uninitialized",
 }
 
 // refusalOf tells why a node takes no pod of this kind, as far as it says so itself; empty if it does not.

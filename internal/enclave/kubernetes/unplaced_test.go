@@ -33,3 +33,17 @@ func TestNodesTellWhyTheyRefuse(t *testing.T) {
 		}
 	}
 }
+
+// Only a node that Kubernetes itself keeps pods away from for a while is waited for.
+func TestNodesThatAreExpectedBack(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		corev1.TaintNodeNotReady: true, corev1.TaintNodeUnreachable: true, "node.cloudprovider.kubernetes.io/uninitialized": true,
+		corev1.TaintNodeUnschedulable: false, "dedicated": false,
+	} {
+		node := corev1.Node{Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "dedicated"}, {Key: key, Effect: corev1.TaintEffectNoSchedule}}}}
+		if got := isAwaited(node); got != want {
+			t.Errorf("%s: %t, want %t", key, got, want)
+		}
+	}
+}

@@ -20,6 +20,8 @@ const (
 	// placePatience is how long no node may take a pod: volumes are bound and images are freed in that time, and a cluster
 	// that grows says so.
 	placePatience = 15 * time.Second
+	// recoveryPatience is how long that is where nodes are expected back: one whose kubelet restarts, or that has just been made.
+	recoveryPatience = 3 * time.Minute
 	// mountPatience is how long mounts may fail: Kubernetes tries again by itself.
 	mountPatience = 20 * time.Second
 	// lastLines is how many log lines an error shows.
@@ -35,6 +37,7 @@ type startWaiter struct {
 
 	pod         *corev1.Pod
 	unplaced    time.Time // since when no node takes the pod
+	recovering  bool      // whether a node is expected back that would take it
 	failedMount time.Time // since when mounts fail
 	// firstRefused is since when the pod is not admitted.
 	firstRefused time.Time
@@ -55,7 +58,7 @@ func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, err
 			if done {
 				return pod, nil
 			}
-			if err != nil {
+			if err != nil && !w.mayRecover(ctx, err) {
 				return nil, w.explain(ctx, err)
 			}
 		}
@@ -64,7 +67,7 @@ func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, err
 			return nil, w.explain(ctx, ctx.Err())
 		case <-changed:
 		case <-looks.C:
-			if err := w.look(ctx); err != nil {
+			if err := w.look(ctx); err != nil && !w.mayRecover(ctx, err) {
 				return nil, w.explain(ctx, err)
 			}
 		}
@@ -153,7 +156,11 @@ func (w *startWaiter) checkPlace(pod *corev1.Pod) error {
 		if w.unplaced.IsZero() {
 			w.unplaced = time.Now()
 		}
-		if time.Since(w.unplaced) > placePatience {
+		patience := placePatience
+		if w.recovering {
+			patience = recoveryPatience
+		}
+		if time.Since(w.unplaced) > patience {
 			return &unplacedError{condition.Message}
 		}
 		return nil
