@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,3 +42,24 @@ func (c *connection) send(ctx context.Context, call call) (rest.Result, error) {
 
 // isUnsent tells that nobody listens at the API server's address.
 func isUnsent(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+// nodePatience is how long the node of a pod that runs may take no requests for it: a kubelet that restarts is back in some
+// seconds, and knows its pods some seconds later.
+const nodePatience = 20 * time.Second
+
+// untilNodeAnswers does again what the node of a pod has refused without having begun it.
+func untilNodeAnswers(ctx context.Context, work func() error) error {
+	for deadline := time.Now().Add(nodePatience); ; {
+		err := work()
+		if err == nil || !isNodeAway(err) || time.Now().After(deadline) || pause(ctx, absencePause) != nil {
+			return err
+		}
+	}
+}
+
+// isNodeAway tells that a kubelet is away, or has not learnt of its pods yet: the API server passes its refusal on in words alone.
+func isNodeAway(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "unable to upgrade connection: pod does not exist") ||
+		strings.Contains(text, "error dialing backend") && strings.Contains(text, "connection refused")
+}

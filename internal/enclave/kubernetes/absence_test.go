@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -55,4 +57,31 @@ func TestAnAPIServerThatRestartsIsWaitedFor(t *testing.T) {
 	}()
 	must(t, conn.remove(t.Context(), namespaces, "", "dev", deletion{}))
 	must(t, <-back)
+}
+
+// What a node has refused without having begun it is done again, and nothing else is.
+func TestANodeThatRestartsIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for refusal, want := range map[string]int{
+		"Internal error occurred: unable to upgrade connection: pod does not exist":               3,
+		"error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused":             3,
+		"error dialing backend: dial tcp 10.0.0.1:10250: i/o timeout":                             1,
+		"Internal error occurred: error executing command in container: container is not running": 1,
+	} {
+		tries := 0
+		err := untilNodeAnswers(t.Context(), func() error {
+			if tries++; tries == 3 {
+				return nil
+			}
+			return errors.New(refusal)
+		})
+		if tries != want || (err == nil) != (want == 3) {
+			t.Errorf("%s: %d tries, error %v", refusal, tries, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := untilNodeAnswers(ctx, func() error { return errors.New("unable to upgrade connection: pod does not exist") }); err == nil {
+		t.Error("an end of the context was taken for success")
+	}
 }

@@ -69,6 +69,14 @@ func (b *Backend) putArtifact(ctx context.Context, conn *connection, name, diges
 	}
 	detached, cancel := detach(ctx)
 	defer cancel()
+	// A server that was cut off before it answered may have stored the Secret all the same: then its parts must stay.
+	made, lookErr := get[corev1.Secret](detached, conn, secrets, namespaceName(name), object)
+	if lookErr == nil && made.Labels[labelGeneration] == work.generation {
+		return nil
+	}
+	if lookErr != nil && !apierrors.IsNotFound(lookErr) {
+		return errors.Join(err, lookErr)
+	}
 	cleanErr := work.undo(detached)
 	if apierrors.IsAlreadyExists(err) {
 		return cleanErr // Somebody else has stored the same.

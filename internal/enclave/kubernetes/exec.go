@@ -122,11 +122,13 @@ func (c *connection) run(ctx context.Context, pod *corev1.Pod, command []string,
 	}
 	target := c.rest.Get().AbsPath(pods.path(pod.Namespace, pod.Name) + "/exec").URL()
 	target.RawQuery = query.Encode()
-	executor, err := c.executor(target)
-	if err != nil {
-		return 0, err
-	}
-	err = executor.StreamWithContext(ctx, streams)
+	err = untilNodeAnswers(ctx, func() error {
+		executor, err := c.executor(target)
+		if err != nil {
+			return err
+		}
+		return executor.StreamWithContext(ctx, streams)
+	})
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}

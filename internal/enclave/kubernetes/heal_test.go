@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -193,4 +194,71 @@ func TestKubernetesHealsALostSecret(t *testing.T) {
 		t.Errorf("the service still counts as what is wanted: digest %q", found.Digest)
 	}
 	must(t, createAndStart(t.Context(), backend, name, request))
+}
+
+// Who removes an artifact and is cut off after its Secret leaves parts, which the next removal finds.
+func TestKubernetesHealsRemovalsOfArtifacts(t *testing.T) {
+	t.Parallel()
+	backend := kubernetesBackend(t)
+	conn, err := backend.connect()
+	must(t, err)
+	name := makeEnclave(t, backend)
+	must(t, backend.PutArtifact(t.Context(), name, "d1", func(w io.Writer) error {
+		_, err := io.WriteString(w, "x")
+		return err
+	}))
+	namespace, parts := namespaceName(name), selector(ofRole(rolePart), labelOf+"="+artifactName("d1"))
+	must(t, conn.remove(t.Context(), secrets, namespace, artifactName("d1"), deletion{}))
+	if left, err := list[corev1.Secret](t.Context(), conn, secrets, namespace, parts); err != nil || len(left) != 1 {
+		t.Fatalf("there are %d parts (%v), want 1", len(left), err)
+	}
+	must(t, backend.RemoveArtifacts(t.Context(), name, []string{"d1"}))
+	if left, err := list[corev1.Secret](t.Context(), conn, secrets, namespace, parts); err != nil || len(left) != 0 {
+		t.Errorf("%d parts are left (%v)", len(left), err)
+	}
+}
+
+// A server that is cut off after it has stored an artifact's Secret, and before it says so, has stored the artifact.
+func TestKubernetesKeepsAnArtifactWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	backend := kubernetesBackend(t)
+	conn, err := backend.connect()
+	must(t, err)
+	name := makeEnclave(t, backend)
+	conn.rest.Client = &http.Client{Transport: forgetful{conn.http.Transport, "/secrets", artifactName("d1")}}
+	must(t, backend.PutArtifact(t.Context(), name, "d1", func(w io.Writer) error {
+		_, err := io.WriteString(w, "x")
+		return err
+	}))
+	content, err := kubernetesBackend(t).Artifact(t.Context(), name, "d1")
+	must(t, err)
+	defer content.Close() //nolint:errcheck // It is only read.
+	if text, err := io.ReadAll(content); err != nil || string(text) != "x" {
+		t.Errorf("it holds %q (%v)", text, err)
+	}
+}
+
+// forgetful is a transport that loses the answer to the making of one object.
+type forgetful struct {
+	http.RoundTripper
+	path, object string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (f forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
+	lost := false
+	if request.Method == http.MethodPost && strings.HasSuffix(request.URL.Path, f.path) {
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return nil, err
+		}
+		lost = strings.Contains(string(body), `"name":"`+f.object+`"`)
+		request.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	response, err := f.RoundTripper.RoundTrip(request)
+	if err == nil && lost {
+		_ = response.Body.Close()
+		return nil, errCut
+	}
+	return response, err
 }

@@ -67,7 +67,7 @@ func (t *tunnels) open(ctx context.Context, conn *connection, pod *corev1.Pod, p
 	go func() {
 		var err error
 		for range 2 {
-			if dialled, err = found.open(conn, pod, port); err == nil {
+			if dialled, err = found.open(ctx, conn, pod, port); err == nil {
 				break
 			}
 		}
@@ -137,15 +137,17 @@ func isClosed(connection httpstream.Connection) bool {
 	}
 }
 
-func (t *tunnel) open(conn *connection, pod *corev1.Pod, port int) (net.Conn, error) {
+func (t *tunnel) open(ctx context.Context, conn *connection, pod *corev1.Pod, port int) (net.Conn, error) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
 	if t.connection == nil || isClosed(t.connection) {
-		connection, err := conn.forward(pod)
+		err := untilNodeAnswers(ctx, func() (err error) {
+			t.connection, err = conn.forward(pod)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		t.connection = connection
 	}
 	t.requests++
 	headers := http.Header{}
