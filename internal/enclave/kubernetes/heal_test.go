@@ -232,7 +232,7 @@ func TestKubernetesKeepsAnArtifactWhoseAnswerWasLost(t *testing.T) {
 	}))
 	content, err := kubernetesBackend(t).Artifact(t.Context(), name, "d1")
 	must(t, err)
-	defer content.Close() //nolint:errcheck // It is only read.
+	defer content.Close()
 	if text, err := io.ReadAll(content); err != nil || string(text) != "x" {
 		t.Errorf("it holds %q (%v)", text, err)
 	}
