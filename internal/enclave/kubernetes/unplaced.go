@@ -44,8 +44,8 @@ func (c *connection) whyUnplaced(ctx context.Context, pod *corev1.Pod) string {
 	return "\n" + strings.Join(reasons, "\n")
 }
 
-// mayRecover tells, once, that it is worth waiting on: a node that is not ready at this moment may take the pod later.
-func (w *startWaiter) mayRecover(ctx context.Context, cause error) bool {
+// nodeMayRecover tells, once, that a node which is not ready at this moment may take the pod later.
+func (w *startWaiter) nodeMayRecover(ctx context.Context, cause error) bool {
 	if _, unplaced := errors.AsType[*unplacedError](cause); !unplaced || w.recovering {
 		return false
 	}

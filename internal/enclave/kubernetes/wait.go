@@ -38,6 +38,7 @@ type startWaiter struct {
 	pod         *corev1.Pod
 	unplaced    time.Time // since when no node takes the pod
 	recovering  bool      // whether a node is expected back that would take it
+	lateSecret  time.Time // since when a pull fails as the node has no pull secret yet
 	failedMount time.Time // since when mounts fail
 	// firstRefused is since when the pod is not admitted.
 	firstRefused time.Time
@@ -72,6 +73,11 @@ func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, err
 			}
 		}
 	}
+}
+
+// mayRecover tells that what looks like the end is none yet.
+func (w *startWaiter) mayRecover(ctx context.Context, cause error) bool {
+	return w.nodeMayRecover(ctx, cause) || w.secretIsLate(ctx)
 }
 
 // visit is done when the process has been started, and fails when it will not be.
