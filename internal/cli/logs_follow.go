@@ -75,14 +75,14 @@ func (c *logsCall) followOne(ctx context.Context, name string, options enclave.L
 	options.Timestamps = !c.writer.isBare()
 	var last *enclave.Service
 	for {
-		current, err := c.await(ctx, name, last)
+		current, ended, err := c.await(ctx, name, last)
 		if err != nil || current == nil {
 			return err
 		}
 		if last != nil {
 			options.Tail, options.Since = 0, time.Time{}
 			if current.ID == last.ID {
-				options.Since = current.StartedAt // Its container has the lines of earlier starts as well.
+				options.Since = beginOf(current, ended)
 			}
 		}
 		if err := c.stream(ctx, name, options); err != nil && !errors.Is(err, enclave.ErrNotFound) {
@@ -97,27 +97,44 @@ func (c *logsCall) followOne(ctx context.Context, name string, options enclave.L
 	}
 }
 
-// await gives the service once it is another start than the last one; nil when there is nothing to wait for any more.
-func (c *logsCall) await(ctx context.Context, name string, last *enclave.Service) (*enclave.Service, error) {
+// beginOf is from when on a container's log has lines of its present start: it may have those of earlier ones as well. An engine
+// says that a process has started when its first lines are there already, so what counts is when the one before had ended, as
+// far as that was seen.
+func beginOf(current *enclave.Service, ended time.Time) time.Time {
+	switch {
+	case !ended.IsZero():
+		return ended
+	case current.EndedAt.Before(current.StartedAt):
+		return current.EndedAt
+	default:
+		return current.StartedAt.Add(-time.Second) // It has ended again, and says no more of the time before.
+	}
+}
+
+// await gives the service once it is another start than the last one, and when that one was seen to have ended; nil when there
+// is nothing to wait for any more.
+func (c *logsCall) await(ctx context.Context, name string, last *enclave.Service) (current *enclave.Service, ended time.Time, err error) {
 	told := last == nil
 	for {
 		found, err := c.backend.Service(ctx, c.enclave, name)
 		switch {
 		case ctx.Err() != nil:
-			return nil, nil //nolint:nilnil,nilerr // There is nothing to wait for any more.
+			return nil, ended, nil //nolint:nilerr // There is nothing to wait for any more.
 		case errors.Is(err, enclave.ErrNotFound):
 			if _, err := c.backend.Enclave(ctx, c.enclave); errors.Is(err, enclave.ErrNotFound) {
 				fmt.Fprintf(c.notices, "The enclave %q is gone.\n", c.enclave)
-				return nil, nil //nolint:nilnil // As above.
+				return nil, ended, nil
 			}
 		case err != nil:
-			return nil, err
+			return nil, ended, err
 		case last == nil:
-			return found, nil
+			return found, ended, nil
 		case found.State == enclave.StateCreated:
 		case found.ID != last.ID || found.StartedAt.After(last.StartedAt):
 			fmt.Fprintf(c.notices, "Service %q was started again.\n", name)
-			return found, nil
+			return found, ended, nil
+		case found.EndedAt.After(found.StartedAt):
+			ended = found.EndedAt
 		}
 		// The engine may not have noticed yet that it has ended.
 		if !told && (err != nil || found.State != enclave.StateRunning) {
@@ -125,7 +142,7 @@ func (c *logsCall) await(ctx context.Context, name string, last *enclave.Service
 			fmt.Fprintf(c.notices, "Service %q %s; waiting for it to come back.\n", name, endOf(found, err))
 		}
 		if !pause(ctx, returnPause) {
-			return nil, nil //nolint:nilnil // As above.
+			return nil, ended, nil
 		}
 	}
 }

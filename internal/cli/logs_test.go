@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave/memory"
 )
 
@@ -108,5 +109,26 @@ func TestAllLogsAreFollowedAlsoOfNewServices(t *testing.T) {
 	interrupt()
 	if err := <-ended; err != nil {
 		t.Errorf("an interruption is how it ends: %v", err)
+	}
+}
+
+// A log goes on from where the process before ended, and not from when an engine says that the next one started, as that has
+// written its first lines by then.
+func TestLogsBeginWhereTheOneBeforeEnded(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	before, after := start.Add(-3*time.Second), start.Add(time.Minute)
+	for what, item := range map[string]struct {
+		current     enclave.Service
+		ended, want time.Time
+	}{
+		"its end was seen":              {enclave.Service{StartedAt: start, EndedAt: after}, before, before},
+		"the engine remembers its end":  {enclave.Service{StartedAt: start, EndedAt: before}, time.Time{}, before},
+		"nothing is kept of the one":    {enclave.Service{StartedAt: start}, time.Time{}, time.Time{}},
+		"the present one has ended too": {enclave.Service{StartedAt: start, EndedAt: after}, time.Time{}, start.Add(-time.Second)},
+	} {
+		if got := beginOf(&item.current, item.ended); !got.Equal(item.want) {
+			t.Errorf("%s: from %s, want %s", what, got, item.want)
+		}
 	}
 }

@@ -193,6 +193,9 @@ type Service struct {
 	Aliases   []string
 	CreatedAt time.Time
 	StartedAt time.Time
+	// EndedAt is when its process ended last, the present one or the one before; zero where that is not known, or where no log is
+	// kept of a process that has ended.
+	EndedAt time.Time
 	// Task marks containers of tasks, which are no services to a user.
 	Task bool
 }

@@ -220,7 +220,7 @@ func (c *connection) serviceFromInspect(ctx context.Context, name string, inspec
 	}
 	service.ImageID = inspected.Image
 	service.CreatedAt = parseTime(inspected.Created)
-	service.StartedAt = parseTime(inspected.State.StartedAt)
+	service.StartedAt, service.EndedAt = parseTime(inspected.State.StartedAt), parseTime(inspected.State.FinishedAt)
 	stopped := false
 	if inspected.State.Status == container.StateExited {
 		files, err := c.readNotes(ctx, name, folderState+"/"+stateStopped)
