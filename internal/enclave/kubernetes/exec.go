@@ -122,15 +122,21 @@ func (c *connection) run(ctx context.Context, pod *corev1.Pod, command []string,
 	}
 	target := c.rest.Get().AbsPath(pods.path(pod.Namespace, pod.Name) + "/exec").URL()
 	target.RawQuery = query.Encode()
-	err = untilNodeAnswers(ctx, func() error {
+	lasting, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go c.endWithPod(lasting, pod, endPause, giveUp)
+	err = untilNodeAnswers(lasting, func() error {
 		executor, err := c.executor(target)
 		if err != nil {
 			return err
 		}
-		return executor.StreamWithContext(ctx, streams)
+		return executor.StreamWithContext(lasting, streams)
 	})
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
+	}
+	if cause := context.Cause(lasting); cause != nil {
+		return 0, cause
 	}
 	if ended, ok := errors.AsType[clientexec.CodeExitError](err); ok {
 		return ended.Code, nil
