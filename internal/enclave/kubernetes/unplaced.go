@@ -44,14 +44,24 @@ func (c *connection) whyUnplaced(ctx context.Context, pod *corev1.Pod) string {
 	return "\n" + strings.Join(reasons, "\n")
 }
 
-// nodeMayRecover tells, once, that a node which is not ready at this moment may take the pod later.
+// nodeMayRecover tells, once, that a node which is not ready at this moment may take the pod later, or that the scheduler has not
+// seen a volume yet to which a claim is bound.
 func (w *startWaiter) nodeMayRecover(ctx context.Context, cause error) bool {
-	if _, unplaced := errors.AsType[*unplacedError](cause); !unplaced || w.recovering {
+	unplaced, ok := errors.AsType[*unplacedError](cause)
+	if !ok || w.recovering {
 		return false
+	}
+	if w.recovering = isVolumeLate(unplaced.message); w.recovering {
+		return true
 	}
 	found, err := list[corev1.Node](ctx, w.conn, nodes, "", "")
 	w.recovering = err == nil && slices.ContainsFunc(found, isAwaited)
 	return w.recovering
+}
+
+// isVolumeLate tells that a volume was made just now: claims are bound to no others.
+func isVolumeLate(message string) bool {
+	return strings.Contains(message, `persistentvolume "`) && strings.Contains(message, "not found")
 }
 
 // isAwaited tells of a node that Kubernetes itself keeps pods away from for the time being.

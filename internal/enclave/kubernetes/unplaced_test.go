@@ -47,3 +47,18 @@ func TestNodesThatAreExpectedBack(t *testing.T) {
 		}
 	}
 }
+
+// A volume that the scheduler has not seen yet is waited for; one that cannot be had is not.
+func TestVolumesThatAreLate(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]bool{
+		`0/1 nodes are available: persistentvolume "pvc-1" not found. not found`:     true,
+		`0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.`: false,
+		`0/1 nodes are available: persistentvolumeclaim "store" not found.`:          false,
+		`0/1 nodes are available: 1 node(s) had volume node affinity conflict.`:      false,
+	} {
+		if got := isVolumeLate(message); got != want {
+			t.Errorf("%s: %t, want %t", message, got, want)
+		}
+	}
+}
