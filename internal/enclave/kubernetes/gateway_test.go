@@ -79,19 +79,7 @@ func TestKubernetesAloneServesRoutes(t *testing.T) {
 	}})
 	exposure.Gateway.Namespace, exposure.Gateway.Listener, exposure.Gateway.Port = proxy.namespace, "web", proxy.http
 
-	name, other := makeEnclave(t, backend), makeEnclave(t, backend)
-	expose(t, backend, name, exposure)
-	must(t, createAndStart(t.Context(), backend, name, named(t, full, images.Service, "first")))
-	must(t, createAndStart(t.Context(), backend, other, named(t, full, images.Service, "other")))
-	expose(t, backend, other, exposure)
-	url := portURL(t, backend, name, "http")
-	if want := fmt.Sprintf("http://http-api-%s.dev.example.com:%d", name, proxy.http); url != want {
-		t.Errorf("the URL is %s, want %s", url, want)
-	}
-	for _, port := range []string{"http", "admin"} {
-		proxy.answers(t, nil, portURL(t, backend, name, port)+"/env/NAME", http.StatusOK, "first")
-		proxy.answers(t, nil, portURL(t, backend, other, port)+"/env/NAME", http.StatusOK, "other")
-	}
+	name, other, url := proxy.servesTwo(t, full, backend, images.Service, exposure)
 	must(t, createAndStart(t.Context(), backend, name, named(t, full, images.Service, "second")))
 	proxy.answers(t, nil, url+"/env/NAME", http.StatusOK, "second")
 

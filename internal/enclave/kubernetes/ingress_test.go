@@ -49,26 +49,10 @@ func TestKubernetesAloneServesIngresses(t *testing.T) {
 	proxy := startProxy(t, full)
 	images := testImages(t)
 	backend := restricted(t, full, "sundog", "sundog-routes")
-	name, other := makeEnclave(t, backend), makeEnclave(t, backend)
 	exposure := &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &enclave.Ingress{
 		Host: "{port}-{service}-{enclave}.dev.example.com", Class: proxy.class, Port: proxy.http,
 	}}
-	// One enclave is exposed before its service is made, the other one after it.
-	expose(t, backend, name, exposure)
-	must(t, createAndStart(t.Context(), backend, name, named(t, full, images.Service, "first")))
-	must(t, createAndStart(t.Context(), backend, other, named(t, full, images.Service, "other")))
-	if url := portURL(t, backend, other, "http"); url != "" {
-		t.Errorf("nothing of it is exposed: %s", url)
-	}
-	expose(t, backend, other, exposure)
-	url := portURL(t, backend, name, "http")
-	if want := fmt.Sprintf("http://http-api-%s.dev.example.com:%d", name, proxy.http); url != want {
-		t.Errorf("the URL is %s, want %s", url, want)
-	}
-	for _, port := range []string{"http", "admin"} {
-		proxy.answers(t, nil, portURL(t, backend, name, port)+"/env/NAME", http.StatusOK, "first")
-		proxy.answers(t, nil, portURL(t, backend, other, port)+"/env/NAME", http.StatusOK, "other")
-	}
+	name, other, url := proxy.servesTwo(t, full, backend, images.Service, exposure)
 	// The controller has taken the Ingress for its own.
 	eventually(t, "the Ingress to have the controller's address", func() (bool, string) {
 		_, routed := exposing(t, full, name)

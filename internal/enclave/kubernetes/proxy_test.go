@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
 
 var ingressClasses = objectKind{ingresses.prefix, "IngressClass", "ingressclasses", ingresses.version}
@@ -108,4 +110,27 @@ func (p *testProxy) answers(t *testing.T, roots *x509.CertPool, url string, stat
 		body, err := io.ReadAll(response.Body)
 		return err == nil && response.StatusCode == status && (text == "" || text == string(body)), response.Status + ": " + string(body)
 	})
+}
+
+// servesTwo has two enclaves exposed through the proxy, one before its service is made and one after it, and checks that all ports
+// of both answer at the URLs that the enclaves report. It gives the first one's.
+func (p *testProxy) servesTwo(t *testing.T, full, backend *Backend, image string, exposure *enclave.Exposure) (name, other, url string) {
+	t.Helper()
+	name, other = makeEnclave(t, backend), makeEnclave(t, backend)
+	expose(t, backend, name, exposure)
+	must(t, createAndStart(t.Context(), backend, name, named(t, full, image, "first")))
+	must(t, createAndStart(t.Context(), backend, other, named(t, full, image, "other")))
+	if url := portURL(t, backend, other, "http"); url != "" {
+		t.Errorf("nothing of it is exposed: %s", url)
+	}
+	expose(t, backend, other, exposure)
+	url = portURL(t, backend, name, "http")
+	if want := fmt.Sprintf("http://http-api-%s.dev.example.com:%d", name, p.http); url != want {
+		t.Errorf("the URL is %s, want %s", url, want)
+	}
+	for _, port := range []string{"http", "admin"} {
+		p.answers(t, nil, portURL(t, backend, name, port)+"/env/NAME", http.StatusOK, "first")
+		p.answers(t, nil, portURL(t, backend, other, port)+"/env/NAME", http.StatusOK, "other")
+	}
+	return name, other, url
 }

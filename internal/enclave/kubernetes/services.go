@@ -108,7 +108,8 @@ func (b *Backend) gatherFor(ctx context.Context, conn *connection, work *workloa
 		work.agent, work.agentData, err = b.ensureAgent(ctx, conn, name, architecture)
 		return err
 	})
-	return before, group.Wait()
+	err = group.Wait()
+	return before, err
 }
 
 // checkSpec refuses what a pod cannot have.
