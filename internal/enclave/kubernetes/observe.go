@@ -296,11 +296,25 @@ func (p *parts) describePod(service *enclave.Service) {
 	if p.pod.DeletionTimestamp != nil || isDisrupted(p.pod) {
 		return // It was evicted or drained, and is made again.
 	}
-	service.State, service.ExitCode, service.OutOfMemory = enclave.StateExited, int(ended.ExitCode), ended.Reason == reasonOOM
+	service.State, service.ExitCode, service.OutOfMemory = enclave.StateExited, int(ended.ExitCode), ranOutOfMemory(p.pod, ended)
 }
 
 // reasonOOM is how Kubernetes says that a container was killed for its memory.
 const reasonOOM = "OOMKilled"
+
+// killedCode is the exit code of a process that was killed.
+const killedCode = 137
+
+// ranOutOfMemory tells whether the service of a pod that nobody asked to end was killed for its memory. A busy container runtime
+// can miss the kernel's notice, as it goes with the container; but then the node itself kills nothing either, so that a process
+// with a bound that was killed went over it.
+func ranOutOfMemory(pod *corev1.Pod, ended *corev1.ContainerStateTerminated) bool {
+	if ended.Reason == reasonOOM {
+		return true
+	}
+	i := slices.IndexFunc(pod.Spec.Containers, func(container corev1.Container) bool { return container.Name == containerService })
+	return ended.ExitCode == killedCode && i >= 0 && !pod.Spec.Containers[i].Resources.Limits.Memory().IsZero()
+}
 
 func containerStatus(pod *corev1.Pod, name string) *corev1.ContainerStatus {
 	for _, all := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {

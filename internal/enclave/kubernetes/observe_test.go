@@ -43,3 +43,32 @@ func TestPodsThatGoDoNotCount(t *testing.T) {
 		}
 	}
 }
+
+// The container runtime can miss that it was the kernel which killed a process.
+func TestKilledForMemory(t *testing.T) {
+	t.Parallel()
+	bound := corev1.ResourceList{corev1.ResourceMemory: megabytes(20)}
+	for _, test := range []struct {
+		name   string
+		reason string
+		code   int32
+		limits corev1.ResourceList
+		want   bool
+	}{
+		{"told", reasonOOM, killedCode, bound, true},
+		{"told, by a node without memory", reasonOOM, killedCode, nil, true},
+		{"missed", "Error", killedCode, bound, true},
+		{"killed without a bound", "Error", killedCode, nil, false},
+		{"ended with a bound", "Error", 1, bound, false},
+	} {
+		ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: test.code, Reason: test.reason}}
+		of := &parts{service: &corev1.Service{}, job: &batchv1.Job{}, pod: &corev1.Pod{
+			Spec:   corev1.PodSpec{Containers: []corev1.Container{{Name: containerService, Resources: corev1.ResourceRequirements{Limits: test.limits}}}},
+			Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: containerService, State: ended}}},
+		}}
+		described := &enclave.Service{}
+		if of.describe(described); described.OutOfMemory != test.want {
+			t.Errorf("%s: out of memory is %t, want %t", test.name, described.OutOfMemory, test.want)
+		}
+	}
+}

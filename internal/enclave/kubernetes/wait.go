@@ -40,6 +40,7 @@ type startWaiter struct {
 	recovering  bool      // whether a node is expected back that would take it
 	lateSecret  time.Time // since when a pull fails as the node has no pull secret yet
 	failedMount time.Time // since when mounts fail
+	busy        time.Time // since when the node has been too busy to make a container
 	// firstRefused is since when the pod is not admitted.
 	firstRefused time.Time
 }
@@ -77,7 +78,7 @@ func (w *startWaiter) wait(ctx context.Context, all *lookouts) (*corev1.Pod, err
 
 // mayRecover tells that what looks like the end is none yet.
 func (w *startWaiter) mayRecover(ctx context.Context, cause error) bool {
-	return w.nodeMayRecover(ctx, cause) || w.secretIsLate(ctx)
+	return w.nodeMayRecover(ctx, cause) || w.nodeIsBusy(cause) || w.secretIsLate(ctx)
 }
 
 // visit is done when the process has been started, and fails when it will not be.
@@ -140,7 +141,7 @@ func waitingFor(status *corev1.ContainerStatus) error {
 		if strings.Contains(waiting.Message, "runAsNonRoot") {
 			remedy = nonRootRemedy
 		}
-		return fmt.Errorf("image %s%s%s", status.Image, reasonText(waiting.Reason, waiting.Message), remedy)
+		return &waitingError{status.Image, waiting.Reason, waiting.Message, remedy}
 	}
 	return nil
 }
@@ -174,9 +175,6 @@ func (w *startWaiter) checkPlace(pod *corev1.Pod) error {
 	w.unplaced = time.Time{}
 	return nil
 }
-
-// cacheMessage is what a node says that has not read a ConfigMap or Secret in time.
-const cacheMessage = "cache: timed out waiting for the condition"
 
 // look reads the events of a service that does not start: they tell what its pod does not.
 func (w *startWaiter) look(ctx context.Context) error {
