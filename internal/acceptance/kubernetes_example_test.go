@@ -117,7 +117,7 @@ func (w *workspace) outputs() map[string]string {
 	return texts
 }
 
-// allBack waits until every service has another pod than before, and the page is there.
+// allBack waits until every service runs in another pod than before, and the page is there.
 func (w *workspace) allBack(former map[string]string) {
 	w.t.Helper()
 	page := w.output("page")
@@ -126,11 +126,12 @@ func (w *workspace) allBack(former map[string]string) {
 		now := pods(w.t)
 		_, err := ask(w.t.Context(), &http.Client{Timeout: 5 * time.Second}, http.MethodGet, page, "")
 		if err == nil && len(now) == len(former) && len(replaced(former, now)) == len(former) {
-			return
+			break
 		}
 		if time.Now().After(deadline) {
 			w.t.Fatalf("the services have not come back: pods were %v and are %v; the page: %v", former, now, err)
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
+	kubectl(w.t, "--namespace="+namespace, "wait", "pods", "--selector=sundog.dev/service", "--for=condition=Ready", "--timeout="+time.Until(deadline).String())
 }

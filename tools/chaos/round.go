@@ -237,8 +237,9 @@ func (l *life) compareRevived(ctx context.Context, healed *outcome) error {
 	return errors.Join(failures...)
 }
 
-// patience is how long a provider may outlive its CLI, once there is nothing to do for it any more.
-const patience = 15 * time.Second
+// patience is how long a provider may outlive its CLI: it gives up what it was doing, and tidies up, for which each backend gives
+// itself 20 seconds at a time.
+const patience = 45 * time.Second
 
 // nobodyLeft looks for processes that have outlived the disturbed steps.
 func (l *life) nobodyLeft() error {

@@ -72,10 +72,16 @@ func TestKubernetesAloneServesRoutes(t *testing.T) {
 	proxy := startProxy(t, full)
 	t.Cleanup(func() { must(t, conn.remove(context.Background(), gatewayClasses, "", proxy.class, deletion{})) })
 	proxy.make(t, conn, gatewayClasses, "", proxy.class, map[string]any{"spec": map[string]any{"controllerName": proxy.controller}})
+	roots := makeCertificate(t, full, proxy.namespace, "wildcard", "*.dev.example.com")
+	everywhere := map[string]any{"namespaces": map[string]any{"from": "All"}}
 	proxy.make(t, conn, gateways, proxy.namespace, "shared", map[string]any{"spec": map[string]any{
-		"gatewayClassName": proxy.class, "listeners": []any{map[string]any{
-			"name": "web", "protocol": "HTTP", "port": proxy.http, "allowedRoutes": map[string]any{"namespaces": map[string]any{"from": "All"}},
-		}},
+		"gatewayClassName": proxy.class, "listeners": []any{
+			map[string]any{"name": "web", "protocol": "HTTP", "port": proxy.http, "allowedRoutes": everywhere},
+			map[string]any{
+				"name": "secure", "protocol": "HTTPS", "port": proxy.https, "allowedRoutes": everywhere,
+				"tls": map[string]any{"mode": "Terminate", "certificateRefs": []any{map[string]any{"name": "wildcard"}}},
+			},
+		},
 	}})
 	exposure.Gateway.Namespace, exposure.Gateway.Listener, exposure.Gateway.Port = proxy.namespace, "web", proxy.http
 
@@ -90,6 +96,16 @@ func TestKubernetesAloneServesRoutes(t *testing.T) {
 	must(t, createAndStart(t.Context(), backend, name, without))
 	proxy.answers(t, nil, admin+"/env/NAME", http.StatusNotFound, "")
 	proxy.answers(t, nil, url+"/env/NAME", http.StatusOK, "third")
+
+	// The other listener ends TLS.
+	secure := *exposure.Gateway
+	secure.Listener, secure.Port, secure.TLS = "secure", proxy.https, true
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeGateway, Gateway: &secure})
+	encrypted := portURL(t, backend, name, "http")
+	if want := fmt.Sprintf("https://http-api-%s.dev.example.com:%d", name, proxy.https); encrypted != want {
+		t.Errorf("the URL is %s, want %s", encrypted, want)
+	}
+	proxy.answers(t, roots, encrypted+"/env/NAME", http.StatusOK, "third")
 
 	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
 	if url := portURL(t, backend, name, "http"); url != "" {

@@ -66,7 +66,7 @@ func TestKubernetesAloneServesIngresses(t *testing.T) {
 	must(t, createAndStart(t.Context(), backend, name, named(t, full, images.Service, "second")))
 	proxy.answers(t, nil, url+"/env/NAME", http.StatusOK, "second")
 
-	roots := makeCertificate(t, full, name, "wildcard", "*.dev.example.com")
+	roots := makeCertificate(t, full, namespaceName(name), "wildcard", "*.dev.example.com")
 	secure := *exposure.Ingress
 	secure.TLSSecret, secure.Port = "wildcard", proxy.https
 	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &secure})
@@ -97,9 +97,9 @@ func ingressHosts(routed []networkingv1.Ingress) (hosts []string) {
 	return hosts
 }
 
-// makeCertificate puts a certificate for hosts into an enclave's namespace, where a user would put it or have it put, and gives
-// what trusts it.
-func makeCertificate(t *testing.T, backend *Backend, name, secret, hosts string) *x509.CertPool {
+// makeCertificate puts a certificate for hosts into a namespace, where a user would put it or have it put, and gives what trusts
+// it.
+func makeCertificate(t *testing.T, backend *Backend, namespace, secret, hosts string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -114,7 +114,7 @@ func makeCertificate(t *testing.T, backend *Backend, name, secret, hosts string)
 	text := pemtext.EncodeToMemory(&pemtext.Block{Type: "CERTIFICATE", Bytes: certificate})
 	conn, err := backend.connect()
 	must(t, err)
-	_, err = create(t.Context(), conn, secrets, namespaceName(name), &corev1.Secret{
+	_, err = create(t.Context(), conn, secrets, namespace, &corev1.Secret{
 		TypeMeta: secrets.typeMeta(), ObjectMeta: metav1.ObjectMeta{Name: secret}, Type: corev1.SecretTypeTLS,
 		Data: map[string][]byte{"tls.crt": text, "tls.key": pemtext.EncodeToMemory(&pemtext.Block{Type: "PRIVATE KEY", Bytes: private})},
 	})
