@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -162,24 +163,43 @@ func TestAccKubernetesDrift(t *testing.T) {
 			}
 		}
 
-		// What publishes the services is the enclave's: it comes back, and no service is touched.
-		before := w.generations(name)
-		kubectl(t, "delete", "services", space, "--selector=sundog.dev/role=exposed", "--wait=true")
-		if planned := w.terraform("plan", "-no-color"); !strings.Contains(planned, `"Unsettled" -> "NodePort"`) {
-			t.Errorf("without what publishes its services, the plan does not tell that the enclave is unsettled:\n%s", planned)
+		w.healsPublication(name, `"Unsettled" -> "NodePort"`)
+		// The enclave leaves it to the provider's setting.
+		main := filepath.Join(w.folder, "main.tf")
+		config, err := os.ReadFile(main)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if err := os.WriteFile(main, bytes.Replace(config, []byte(`kubernetes = { expose = "NodePort" }`), nil, 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.environment = append(w.environment, "SUNDOG_KUBERNETES_EXPOSE=NodePort")
 		w.terraform("apply", "-auto-approve", "-no-color")
-		if published := kubectl(t, "get", "services", space, "--selector=sundog.dev/role=exposed", "--output=name"); len(strings.Fields(published)) != len(before) {
-			t.Errorf("services are published by %q", published)
-		}
-		if same := untouched(before, w.generations(name)); len(same) != len(before) {
-			t.Errorf("left alone were only %v of %v", same, before)
-		}
-		if changes := w.plan(); len(changes) > 0 {
-			t.Errorf("a plan after the healing must be empty: %v", changes)
-		}
+		w.healsPublication(name, `"Unsettled" -> null`)
 		w.terraform("destroy", "-auto-approve", "-no-color")
 	})
+}
+
+// healsPublication deletes what publishes an enclave's services. It is the enclave's, whose plan tells it, and comes back without
+// touching a service.
+func (w *workspace) healsPublication(name, planned string) {
+	w.t.Helper()
+	space := "--namespace=sundog-" + name
+	before := w.generations(name)
+	kubectl(w.t, "delete", "services", space, "--selector=sundog.dev/role=exposed", "--wait=true")
+	if text := w.terraform("plan", "-no-color"); !strings.Contains(text, planned) {
+		w.t.Errorf("without what publishes its services, the plan lacks %s:\n%s", planned, text)
+	}
+	w.terraform("apply", "-auto-approve", "-no-color")
+	if published := kubectl(w.t, "get", "services", space, "--selector=sundog.dev/role=exposed", "--output=name"); len(strings.Fields(published)) != len(before) {
+		w.t.Errorf("services are published by %q", published)
+	}
+	if same := untouched(before, w.generations(name)); len(same) != len(before) {
+		w.t.Errorf("left alone were only %v of %v", same, before)
+	}
+	if changes := w.plan(); len(changes) > 0 {
+		w.t.Errorf("a plan after the healing must be empty: %v", changes)
+	}
 }
 
 // TestAccKubernetesLostNamespace deletes all of an enclave behind the CLI's back: the next plan makes everything, and so does the
