@@ -64,7 +64,7 @@ func TestAccKubernetesStagingFork(t *testing.T) {
 // returns waits until a service has another pod, and what is asked for is answered again.
 func (w *world) returns(service, former, address string) {
 	w.t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		answer, err := ask(w.t.Context(), &http.Client{Timeout: 5 * time.Second}, http.MethodGet, address, "")
 		now := pods(w.t)[service]

@@ -67,7 +67,7 @@ func (w *world) order() string {
 		w.t.Fatalf("POST /orders: %s %v", placed, err)
 	}
 	placedAt := fmt.Sprintf("%s/orders/%v", address, order.ID)
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		answer := request(w.t, http.MethodGet, placedAt, "")
 		if strings.Contains(answer, "processed") && strings.Contains(answer, "receipt") {

@@ -36,7 +36,7 @@ func Mentions(tb testing.TB, err error, texts ...string) {
 // Eventually repeats a check until it holds.
 func Eventually(tb testing.TB, what string, check func() (ok bool, last string)) {
 	tb.Helper()
-	deadline := time.Now().Add(40 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	last := ""
 	for time.Now().Before(deadline) && tb.Context().Err() == nil {
 		var ok bool

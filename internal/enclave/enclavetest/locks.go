@@ -37,7 +37,7 @@ var lockBehaviours = []behaviour{
 		unlock, err := f.backend.Lock(f.ctx, name, "run/shop", "the apply of anna")
 		f.must(err)
 		defer unlock()
-		ctx, cancel := context.WithTimeout(f.ctx, 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(f.ctx, 3*time.Second)
 		defer cancel()
 		_, err = f.backend.Lock(ctx, name, "run/shop", "the apply of bert")
 		var locked *enclave.LockedError
@@ -78,7 +78,7 @@ var lockBehaviours = []behaviour{
 		defer second()
 		// Releasing it twice must not release what somebody else holds by now.
 		unlock()
-		short, cancel := context.WithTimeout(f.ctx, 300*time.Millisecond)
+		short, cancel := context.WithTimeout(f.ctx, 3*time.Second)
 		defer cancel()
 		_, err = f.backend.Lock(short, name, "l", "third")
 		var locked *enclave.LockedError
