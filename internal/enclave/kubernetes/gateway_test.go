@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -100,20 +99,9 @@ func TestKubernetesAloneServesRoutes(t *testing.T) {
 	// The other listener ends TLS.
 	secure := *exposure.Gateway
 	secure.Listener, secure.Port, secure.TLS = "secure", proxy.https, true
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeGateway, Gateway: &secure})
-	encrypted := portURL(t, backend, name, "http")
-	if want := fmt.Sprintf("https://http-api-%s.dev.example.com:%d", name, proxy.https); encrypted != want {
-		t.Errorf("the URL is %s, want %s", encrypted, want)
-	}
-	proxy.answers(t, roots, encrypted+"/env/NAME", http.StatusOK, "third")
+	proxy.servesSecurely(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeGateway, Gateway: &secure}, roots, "third")
 
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
-	if url := portURL(t, backend, name, "http"); url != "" {
-		t.Errorf("nothing is exposed any more: %s", url)
-	}
-	proxy.answers(t, nil, url+"/env/NAME", http.StatusNotFound, "")
-	must(t, backend.RemoveService(t.Context(), other, "api"))
-	proxy.answers(t, nil, strings.Replace(url, name, other, 1)+"/env/NAME", http.StatusNotFound, "")
+	proxy.servesNoMore(t, backend, name, other, url)
 	// A namespace that stays is left without routes, too.
 	kept := makeEnclave(t, backend)
 	expose(t, backend, kept, exposure)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -69,23 +68,12 @@ func TestKubernetesAloneServesIngresses(t *testing.T) {
 	roots := makeCertificate(t, full, namespaceName(name), "wildcard", "*.dev.example.com")
 	secure := *exposure.Ingress
 	secure.TLSSecret, secure.Port = "wildcard", proxy.https
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &secure})
-	encrypted := portURL(t, backend, name, "http")
-	if want := fmt.Sprintf("https://http-api-%s.dev.example.com:%d", name, proxy.https); encrypted != want {
-		t.Errorf("the URL is %s, want %s", encrypted, want)
-	}
-	proxy.answers(t, roots, encrypted+"/env/NAME", http.StatusOK, "second")
+	proxy.servesSecurely(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeIngress, Ingress: &secure}, roots, "second")
 
-	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
-	if url := portURL(t, backend, name, "http"); url != "" {
-		t.Errorf("nothing is exposed any more: %s", url)
-	}
-	proxy.answers(t, nil, url+"/env/NAME", http.StatusNotFound, "")
-	must(t, backend.RemoveService(t.Context(), other, "api"))
+	proxy.servesNoMore(t, backend, name, other, url)
 	if _, routed := exposing(t, full, other); len(routed) > 0 {
 		t.Errorf("Ingresses of a service that was removed are left: %v", ingressHosts(routed))
 	}
-	proxy.answers(t, nil, strings.Replace(url, name, other, 1)+"/env/NAME", http.StatusNotFound, "")
 }
 
 func ingressHosts(routed []networkingv1.Ingress) (hosts []string) {

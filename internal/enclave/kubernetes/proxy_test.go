@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,4 +134,27 @@ func (p *testProxy) servesTwo(t *testing.T, full, backend *Backend, image string
 		p.answers(t, nil, portURL(t, backend, other, port)+"/env/NAME", http.StatusOK, "other")
 	}
 	return name, other, url
+}
+
+// servesSecurely has an enclave exposed by what ends TLS, and checks that its service answers with a text at the URL that it reports.
+func (p *testProxy) servesSecurely(t *testing.T, backend *Backend, name string, exposure *enclave.Exposure, roots *x509.CertPool, text string) {
+	t.Helper()
+	expose(t, backend, name, exposure)
+	url := portURL(t, backend, name, "http")
+	if want := fmt.Sprintf("https://http-api-%s.dev.example.com:%d", name, p.https); url != want {
+		t.Errorf("the URL is %s, want %s", url, want)
+	}
+	p.answers(t, roots, url+"/env/NAME", http.StatusOK, text)
+}
+
+// servesNoMore ends the exposure of one enclave and removes the service of another, and checks that neither answers any more.
+func (p *testProxy) servesNoMore(t *testing.T, backend *Backend, name, other, url string) {
+	t.Helper()
+	expose(t, backend, name, &enclave.Exposure{Mode: enclave.ExposeNone})
+	if url := portURL(t, backend, name, "http"); url != "" {
+		t.Errorf("nothing is exposed any more: %s", url)
+	}
+	p.answers(t, nil, url+"/env/NAME", http.StatusNotFound, "")
+	must(t, backend.RemoveService(t.Context(), other, "api"))
+	p.answers(t, nil, strings.Replace(url, name, other, 1)+"/env/NAME", http.StatusNotFound, "")
 }
