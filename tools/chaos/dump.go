@@ -120,7 +120,11 @@ func (a *api) observeService(ctx context.Context, item object, seen *state) erro
 	})
 	networks := map[string]any{}
 	for network, endpoint := range inspected.NetworkSettings.Networks {
-		networks[network] = []any{endpoint["IPAMConfig"], endpoint["Aliases"], endpoint["IPAddress"]}
+		address := endpoint["IPAddress"]
+		if inspected.State.Status == "exited" {
+			address = nil // An engine that was killed still has in its records what the container had.
+		}
+		networks[network] = []any{endpoint["IPAMConfig"], endpoint["Aliases"], address}
 	}
 	for part, value := range map[string]any{
 		"state": inspected.State.Status, "configuration": inspected.Config, "host configuration": inspected.HostConfig,
