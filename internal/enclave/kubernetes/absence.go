@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 )
 
@@ -18,7 +19,10 @@ const (
 	absencePause    = 250 * time.Millisecond
 )
 
-// send sends a request, again while an API server that has answered before is away.
+// rolesPatience is how long an API server that was away may refuse what it will allow: it has not read the roles yet.
+const rolesPatience = 10 * time.Second
+
+// send sends a request, again while an API server that has answered before is away, or does not know yet who may do what.
 func (c *connection) send(ctx context.Context, call call) (rest.Result, error) {
 	deadline := time.Now().Add(absencePatience)
 	for {
@@ -27,14 +31,20 @@ func (c *connection) send(ctx context.Context, call call) (rest.Result, error) {
 			return rest.Result{}, err
 		}
 		answer := request.Do(ctx)
-		if !isUnsent(answer.Error()) {
-			if _, failed := errors.AsType[*url.Error](answer.Error()); !failed {
+		again := false
+		switch failure := answer.Error(); {
+		case isUnsent(failure):
+			c.awayAt.Store(time.Now().UnixNano())
+			again = c.answered.Load() && time.Now().Before(deadline)
+		case apierrors.IsForbidden(failure):
+			c.answered.Store(true)
+			again = time.Since(time.Unix(0, c.awayAt.Load())) < rolesPatience
+		default:
+			if _, failed := errors.AsType[*url.Error](failure); !failed {
 				c.answered.Store(true)
 			}
-			return answer, nil
 		}
-		again := c.answered.Load() && time.Now().Before(deadline) && pause(ctx, absencePause) == nil
-		if !again {
+		if again = again && pause(ctx, absencePause) == nil; !again {
 			return answer, nil
 		}
 	}

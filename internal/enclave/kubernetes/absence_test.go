@@ -7,17 +7,26 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // An API server that restarts is waited for, also with what changes something; one that never was there is not.
 func TestAnAPIServerThatRestartsIsWaitedFor(t *testing.T) {
 	t.Parallel()
+	var refusals, asked atomic.Int32
 	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		asked.Add(1)
+		if refusals.Add(-1) >= 0 {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`)
+			return
+		}
 		_, _ = io.WriteString(w, `{"metadata":{"name":"dev"}}`)
 	})
 	server := httptest.NewServer(answer)
@@ -44,6 +53,13 @@ func TestAnAPIServerThatRestartsIsWaitedFor(t *testing.T) {
 	must(t, err)
 	_, err = get[corev1.Namespace](t.Context(), conn, namespaces, "", "dev")
 	must(t, err)
+	// Whoever may not do something is told so at once, but for a server that is just back: it does not know the roles yet.
+	conn.awayAt.Store(0)
+	asked.Store(0)
+	refusals.Store(3)
+	if _, err := get[corev1.Namespace](t.Context(), conn, namespaces, "", "dev"); !apierrors.IsForbidden(err) || asked.Load() != 1 {
+		t.Fatalf("what is forbidden gives %v after %d requests", err, asked.Load())
+	}
 	server.Close()
 	conn.http.CloseIdleConnections()
 	back := make(chan error, 1)
@@ -57,6 +73,9 @@ func TestAnAPIServerThatRestartsIsWaitedFor(t *testing.T) {
 	}()
 	must(t, conn.remove(t.Context(), namespaces, "", "dev", deletion{}))
 	must(t, <-back)
+	if left := refusals.Load(); left >= 0 {
+		t.Errorf("%d refusals are left", left)
+	}
 }
 
 // What a node has refused without having begun it is done again, and nothing else is.

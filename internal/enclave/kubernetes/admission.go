@@ -8,17 +8,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// refusalPatience is how long a refusal may last that can go away by itself: a pod that ends counts until it is gone, and a
-// namespace's own service account is made a moment after the namespace.
-const refusalPatience = 10 * time.Second
+// How long a refusal may last that goes away by itself.
+const (
+	// A pod that ends counts until it is gone.
+	quotaPatience = 10 * time.Second
+	// A namespace's own service account is made a moment after the namespace; but the controllers that do so come back up to a
+	// minute after an API server that was away.
+	accountPatience = 90 * time.Second
+)
 
 // refused judges why the pod of a Job cannot be made, by the message of its controller.
 func (w *startWaiter) refused(message string) error {
 	if w.firstRefused.IsZero() {
 		w.firstRefused = time.Now()
 	}
-	passing := strings.Contains(message, "exceeded quota") || strings.Contains(message, `serviceaccount "default" not found`)
-	if passing && time.Since(w.firstRefused) < refusalPatience {
+	patience := time.Duration(0)
+	switch {
+	case strings.Contains(message, "exceeded quota"):
+		patience = quotaPatience
+	case strings.Contains(message, `serviceaccount "default" not found`):
+		patience = accountPatience
+	}
+	if time.Since(w.firstRefused) < patience {
 		return nil
 	}
 	return fmt.Errorf("its pod is not admitted: %s%s", message, admissionRemedy(message))

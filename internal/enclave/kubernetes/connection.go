@@ -44,6 +44,8 @@ type connection struct {
 	lean sync.Map
 	// answered is whether the API server has ever answered this process.
 	answered atomic.Bool
+	// awayAt is when it was last away, in nanoseconds since 1970.
+	awayAt atomic.Int64
 }
 
 // quiet keeps the client from writing to stderr what its callers learn as errors anyhow. The client's logger is one for the
