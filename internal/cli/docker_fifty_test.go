@@ -80,11 +80,7 @@ func newFiftyWorld(t *testing.T) *fiftyWorld {
 	f.args["built"] = built
 	t.Cleanup(func() {
 		// The image cannot go before the services that are made of it.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := f.backend.RemoveEnclave(ctx, name); err != nil {
-			t.Error(err)
-		}
+		enclavetest.RemoveEnclave(t, f.backend, name)
 		enclavetest.RemoveImage(t, f.backend, built)
 		if err := f.backend.Close(); err != nil {
 			t.Error(err)

@@ -62,14 +62,23 @@ func UniqueName(tb testing.TB) string {
 func ReserveEnclave(tb testing.TB, backend enclave.Backend) string {
 	tb.Helper()
 	name := UniqueName(tb)
-	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := backend.RemoveEnclave(ctx, name); err != nil {
-			tb.Errorf("remove enclave %s: %v", name, err)
-		}
-	})
+	tb.Cleanup(func() { RemoveEnclave(tb, backend, name) })
 	return name
+}
+
+// RemoveEnclave removes an enclave at a test's end.
+func RemoveEnclave(tb testing.TB, backend enclave.Backend, name string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	switch err := backend.RemoveEnclave(ctx, name); {
+	case err == nil:
+	case strings.Contains(err.Error(), "restart the engine"):
+		// Docker 20.10 miscounts now and then, on a machine that is busy with others, and a test cannot restart it.
+		tb.Logf("left behind: %v", err)
+	default:
+		tb.Errorf("remove enclave %s: %v", name, err)
+	}
 }
 
 // MakeEnclave makes an enclave, of the owner Owner, for one test.
