@@ -46,9 +46,10 @@ type kubernetesWorld struct {
 	// transport is the wire's to the API server.
 	transport *http.Transport
 
-	mutex   sync.Mutex
-	evicted map[string]bool // services whose pods were evicted in this round
-	number  int             // of the round
+	mutex         sync.Mutex
+	evicted       map[string]bool // services whose pods were evicted in this round
+	kubeletKilled bool            // in this round
+	number        int             // of the round
 }
 
 // serverTime bounds how long a process of the cluster may take to be there again.
@@ -135,7 +136,7 @@ func (c *kubernetesWorld) kinds() kinds {
 
 func (c *kubernetesWorld) ready(ctx context.Context, r round) error {
 	c.mutex.Lock()
-	c.evicted, c.number = map[string]bool{}, r.number
+	c.evicted, c.kubeletKilled, c.number = map[string]bool{}, false, r.number
 	c.mutex.Unlock()
 	return c.awaitServer(ctx)
 }
@@ -159,6 +160,9 @@ func (c *kubernetesWorld) strike(ctx context.Context, kind kind, ended <-chan st
 		c.transport.CloseIdleConnections()
 		return true, c.line.open(ctx)
 	case killKubelet:
+		c.mutex.Lock()
+		c.kubeletKilled = true
+		c.mutex.Unlock()
 		return true, c.endProcess(ctx, "kubelet", syscall.SIGKILL)
 	case evictOne, evictAll:
 		return c.evict(ctx, kind == evictAll, ended)

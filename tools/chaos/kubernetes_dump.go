@@ -172,6 +172,9 @@ func (c *kubernetesWorld) notePod(ctx context.Context, about string, item cluste
 	if err != nil {
 		return err
 	}
+	c.mutex.Lock()
+	killed := c.kubeletKilled
+	c.mutex.Unlock()
 	name := item.Metadata.Labels[serviceLabel]
 	seen.facts[about+" phase"] = status.Phase
 	for _, container := range status.ContainerStatuses {
@@ -182,7 +185,11 @@ func (c *kubernetesWorld) notePod(ctx context.Context, about string, item cluste
 		if ended := container.State.Terminated; ended != nil {
 			state, started = fmt.Sprintf("ended with %d", ended.ExitCode), ended.StartedAt
 		}
-		seen.facts[about+" container "+container.Name] = fmt.Sprintf("%s, started again %d times", state, container.RestartCount)
+		again := container.RestartCount
+		if killed {
+			again = 0 // A container that the kubelet had made, and not started yet, it makes once more, and counts that.
+		}
+		seen.facts[about+" container "+container.Name] = fmt.Sprintf("%s, started again %d times", state, again)
 		if container.Name == "service" {
 			seen.services[name] = identity{item.Metadata.UID, started}
 		}
