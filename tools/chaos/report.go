@@ -25,8 +25,10 @@ type report struct {
 	rounds int
 	// lostPorts counts the enclaves in which the engine lost host ports when it was killed.
 	lostPorts int
-	tallies   map[string]*[phases]tally
-	failures  []string
+	// lostStates counts how often a CLI that was killed had lost its own state file.
+	lostStates int
+	tallies    map[string]*[phases]tally
+	failures   []string
 }
 
 // add notes one disturbed phase.
@@ -80,5 +82,8 @@ func (r *report) write() {
 		r.runs, r.rounds, len(r.failures), r.missed, r.seed, time.Since(r.begun).Round(time.Second))
 	if r.lostPorts > 0 {
 		fmt.Fprintf(r.writer, "In %d enclaves the engine had lost host ports by its end, so others were taken.\n", r.lostPorts)
+	}
+	if r.lostStates > 0 {
+		fmt.Fprintf(r.writer, "%d times a CLI that was killed had lost its own state file, in whose place its backup was put.\n", r.lostStates)
 	}
 }

@@ -118,10 +118,15 @@ func (l *life) disturbed(ctx context.Context, phase int, d *disturbance, r *resu
 	case done.failure != nil && !done.struck:
 		r.failed = fmt.Errorf("it failed although nobody disturbed it: %w\n%s", done.failure, done.job.complaint())
 	}
-	if done.struck {
-		l.struck++
+	if !done.struck {
+		return done, nil
 	}
-	return done, nil
+	l.struck++
+	restored, err := l.face.restoreState()
+	if restored {
+		l.report.lostStates++
+	}
+	return done, err
 }
 
 // compare holds what is there to what undisturbed steps lead to.
