@@ -65,7 +65,7 @@ func (c *connection) createEnclave(ctx context.Context, spec enclave.Spec) (*enc
 		}
 		if isGoing(namespace) {
 			// The one before it is on its way out.
-			if err := c.awaitRemoval(ctx, spec.Name); err != nil {
+			if err := c.awaitRemoval(ctx, spec.Name, namespace.UID); err != nil {
 				return nil, err
 			}
 			continue

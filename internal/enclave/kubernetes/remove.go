@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sundog-dev/terraform-provider-sundog/internal/enclave"
 )
@@ -64,7 +65,7 @@ func (c *connection) removeEnclave(ctx context.Context, name string) error {
 	if err := c.endPods(ctx, namespace.Name, ofSundog(), new(quickEnd)); err != nil {
 		return c.remains(ctx, name, err)
 	}
-	return c.awaitRemoval(ctx, name)
+	return c.awaitRemoval(ctx, name, namespace.UID)
 }
 
 // endPods deletes pods and waits until they are gone.
@@ -75,18 +76,22 @@ func (c *connection) endPods(ctx context.Context, namespace, which string, grace
 	return c.awaitNoPods(ctx, namespace, which)
 }
 
-// awaitRemoval waits until a namespace that is going has gone.
-func (c *connection) awaitRemoval(ctx context.Context, name string) error {
+// awaitRemoval waits until an enclave's namespace has gone that is going; another one of its name is none of its business.
+func (c *connection) awaitRemoval(ctx context.Context, name string, uid types.UID) error {
 	for {
 		namespace, err := get[corev1.Namespace](ctx, c, namespaces, "", namespaceName(name))
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		if err == nil && !isGoing(namespace) {
+		if err == nil && namespace.UID != uid {
 			return nil // Somebody has made it anew.
 		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case isGoing(namespace):
 			err = c.awaitNamespace(ctx, namespace)
+		default:
+			err = errors.New("the cluster has not begun to remove it")
 		}
 		if err != nil {
 			return c.remains(ctx, name, err)
