@@ -9,6 +9,9 @@ import (
 // ErrNotFound tells that the object is not there, as opposed to "could not ask".
 var ErrNotFound = errors.New("not found")
 
+// ErrRestartEngine is that an engine is at odds with itself until it is restarted.
+var ErrRestartEngine = errors.New("restart the engine, then repeat this")
+
 // UnreachableError tells that a backend could not be asked at all.
 type UnreachableError struct {
 	Endpoint string // for example unix:///var/run/docker.sock

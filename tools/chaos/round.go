@@ -243,7 +243,7 @@ func (l *life) compareRevived(ctx context.Context, healed *outcome) error {
 }
 
 // patience is how long a provider may outlive its CLI: it gives up what it was doing, and tidies up, for which each backend gives
-// itself 20 seconds at a time.
+// itself up to 30 seconds at a time.
 const patience = 45 * time.Second
 
 // nobodyLeft looks for processes that have outlived the disturbed steps.

@@ -62,7 +62,7 @@ func (c *connection) emptyAndRemove(ctx context.Context, name string, item netwo
 			return fmt.Errorf("%w: what was made for the enclave itself stays connected to it (%s); end what makes it, then repeat this", refusal, strings.Join(connected.own, ", "))
 		default:
 			// Seen with Docker 20.10 on a machine with far too much to do, whoever had made the containers.
-			return fmt.Errorf("%w: no container is connected to it, but the engine still counts one that is gone; restart the engine, then repeat this", refusal)
+			return fmt.Errorf("%w: no container is connected to it, but the engine still counts one that is gone; %w", refusal, enclave.ErrRestartEngine)
 		}
 		select {
 		case <-ctx.Done():

@@ -108,6 +108,9 @@ func TestRemoveNetworks(t *testing.T) {
 			} else {
 				mentions(t, err, test.error...)
 			}
+			if got := errors.Is(err, enclave.ErrRestartEngine); got != (title == "counted for ever") {
+				t.Errorf("a restart of the engine is asked for: %t", got)
+			}
 			test.network.mutex.Lock()
 			defer test.network.mutex.Unlock()
 			if !slices.Equal(test.network.calls, test.calls) {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // How long a refusal may last that goes away by itself.
@@ -54,46 +52,4 @@ func admissionRemedy(message string) string {
 		}
 	}
 	return ""
-}
-
-// volumeFailures are the events that tell that a volume is not made, not found or not mounted.
-var volumeFailures = []string{"FailedMount", "FailedAttachVolume", "ProvisioningFailed", "FailedBinding", "VolumeMismatch"}
-
-// busyPatience is how long a volume may fail because its node lags behind the API server, as one does that has much to do.
-const busyPatience = 90 * time.Second
-
-// lagging is by which one knows that.
-var lagging = []string{"no relationship found between node", "not registered"}
-
-func patienceWith(event *corev1.Event) time.Duration {
-	for _, text := range lagging {
-		if strings.Contains(event.Message, text) {
-			return busyPatience
-		}
-	}
-	return mountPatience
-}
-
-// claimsOf names the volume claims of a pod: why one is not bound only their own events tell.
-func claimsOf(pod *corev1.Pod) []string {
-	var names []string
-	for i := range pod.Spec.Volumes {
-		if claim := pod.Spec.Volumes[i].PersistentVolumeClaim; claim != nil {
-			names = append(names, claim.ClaimName)
-		}
-	}
-	return names
-}
-
-// concernsVolumes tells whether an event can still be why a pod waits: one that has a node has all of its claims.
-func concernsVolumes(event *corev1.Event, pod *corev1.Pod) bool {
-	return event.InvolvedObject.Kind != claims.kind || pod != nil && pod.Spec.NodeName == ""
-}
-
-func storageRemedy(event *corev1.Event) string {
-	if event.InvolvedObject.Kind != claims.kind {
-		return ""
-	}
-	return "\nThe claim is made with kubernetes.storage_class, storage_size_mb and storage_access_mode of the provider block, or the cluster's default class: name a class that the cluster has and that gives such volumes. " +
-		"A claim that is there keeps its class: remove the enclave to have another"
 }

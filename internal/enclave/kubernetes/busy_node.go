@@ -7,23 +7,31 @@ import (
 	"time"
 )
 
-// makingPatience is how long a container may fail to be made on a node that has much to do. The node gives up on a ConfigMap or
-// Secret after a minute, and on its container runtime after two, and tries again by itself each time.
-const makingPatience = 3 * time.Minute
+// busyPatience is how long a node that has much to do may fail at what it will yet do. It gives up on a ConfigMap or Secret after a
+// minute, and on its container runtime after two, and tries again by itself each time.
+const busyPatience = 3 * time.Minute
 
-// cacheMessage is what a node says that has not read a ConfigMap or Secret in time.
-const cacheMessage = "cache: timed out waiting for the condition"
+// laggingMessages are what a node says that lags behind the API server.
+var laggingMessages = []string{
+	"cache: timed out waiting for the condition", // It has not read a ConfigMap or Secret in time,
+	"not registered",                     // not begun to read it,
+	"no relationship found between node", // or may not read it yet.
+}
+
+// slowMessages are what a node says whose container runtime is slow.
+var slowMessages = []string{
+	"context deadline exceeded",
+	"is reserved for", // The attempt that was given up still goes on.
+}
+
+func lagsBehind(message string) bool { return holdsAny(message, laggingMessages) }
+
+func holdsAny(message string, texts []string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(message, text) })
+}
 
 // makingReasons are the reasons for which a container waits that could not be made; the node goes on trying.
 var makingReasons = []string{"CreateContainerConfigError", "CreateContainerError"}
-
-// busyMessages are what a node says of a container that it will yet make.
-var busyMessages = []string{
-	cacheMessage,
-	"not registered",            // It has not begun to read the ConfigMap or Secret.
-	"context deadline exceeded", // Its container runtime was slow.
-	"is reserved for",           // The attempt that it gave up still goes on.
-}
 
 // waitingError is that a container waits in vain.
 type waitingError struct {
@@ -40,11 +48,11 @@ func (w *startWaiter) nodeIsBusy(cause error) bool {
 	if !ok || !slices.Contains(makingReasons, waiting.reason) {
 		return false
 	}
-	if !slices.ContainsFunc(busyMessages, func(text string) bool { return strings.Contains(waiting.message, text) }) {
+	if !lagsBehind(waiting.message) && !holdsAny(waiting.message, slowMessages) {
 		return false
 	}
 	if w.busy.IsZero() {
 		w.busy = time.Now()
 	}
-	return time.Since(w.busy) < makingPatience
+	return time.Since(w.busy) < busyPatience
 }

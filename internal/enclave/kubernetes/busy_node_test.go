@@ -33,7 +33,7 @@ func TestBusyNodesAreWaitedFor(t *testing.T) {
 			if got := waiter.nodeIsBusy(err); got != item.want {
 				t.Errorf("got %t, want %t", got, item.want)
 			}
-			waiter.busy = time.Now().Add(-makingPatience)
+			waiter.busy = time.Now().Add(-busyPatience)
 			if waiter.nodeIsBusy(err) {
 				t.Error("it is waited for without an end")
 			}

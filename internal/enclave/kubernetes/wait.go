@@ -22,8 +22,6 @@ const (
 	placePatience = 15 * time.Second
 	// recoveryPatience is how long that is where nodes are expected back: one whose kubelet restarts, or that has just been made.
 	recoveryPatience = 3 * time.Minute
-	// mountPatience is how long mounts may fail: Kubernetes tries again by itself.
-	mountPatience = 20 * time.Second
 	// lastLines is how many log lines an error shows.
 	lastLines = 20
 )
@@ -196,18 +194,9 @@ func (w *startWaiter) look(ctx context.Context) error {
 			}
 		case event.Reason == "TriggeredScaleUp":
 			w.unplaced = time.Now() // A node is on its way.
-		case strings.Contains(event.Message, cacheMessage):
-			// The node is busy, and asks again by itself.
-		case slices.Contains(volumeFailures, event.Reason) && concernsVolumes(event, w.pod):
-			if w.failedMount.IsZero() {
-				w.failedMount = time.Now()
-			}
-			if time.Since(w.failedMount) > patienceWith(event) {
-				return fmt.Errorf("its volumes cannot be had: %s: %s%s", event.Reason, event.Message, storageRemedy(event))
-			}
 		}
 	}
-	return nil
+	return w.judgeVolumes(found)
 }
 
 // events gives what Kubernetes tells of the Job, the pod and its volumes, no older than some time.
